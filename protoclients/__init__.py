@@ -1,0 +1,55 @@
+"""The classic text protocols by hand and by library, side by side, byte by byte.
+
+    from protoclients import POP3
+
+    with POP3("localhost", 8110) as pop3:
+        pop3.login("student", "lab-secret")
+        print(pop3.stat())
+
+Each name is imported from its module when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import (
+        Disconnected,
+        LimitExceeded,
+        ProtocolError,
+        Refused,
+        TooSlow,
+        WireError,
+    )
+    from .ftp import FTP
+    from .http1 import HTTP
+    from .nntp import NNTP
+    from .pop3 import POP3
+    from .recorder import record
+    from .smtp import SMTP
+    from .telnet import Telnet
+
+__all__ = [
+    "FTP",
+    "HTTP",
+    "NNTP",
+    "POP3",
+    "SMTP",
+    "Disconnected",
+    "LimitExceeded",
+    "ProtocolError",
+    "Refused",
+    "Telnet",
+    "TooSlow",
+    "WireError",
+    "record",
+]
+
+_HOMES = {"FTP": "ftp", "HTTP": "http1", "NNTP": "nntp", "POP3": "pop3", "SMTP": "smtp"}
+_HOMES |= {"Telnet": "telnet", "record": "recorder"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)

@@ -1,0 +1,424 @@
+"""FTP: files over two connections (RFC 959).
+
+    control     commands and replies, from the client to port 21, as long as the session
+    data        opened for one file or listing, and its end is the file's end
+
+    connected   220 from the server
+        |       AUTH TLS, PBSZ 0, PROT P: encrypt both connections       (RFC 4217)
+        |       USER 331 PASS 230                                        who are you?
+    logged in   TYPE I                    octets as they are
+        |       EPSV 229 or PASV 227      the server names a port, and we connect to it
+        |       RETR 150                  the data flow now
+        |          226                    and were whole: only this says so
+    logged in   QUIT 221
+
+Port 20 does not appear: it is where the *server's* end of a data connection lies in active
+mode (section 3.2), when the client names a port by PORT and the server connects.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, Self, overload
+
+from .errors import Disconnected, LimitExceeded, ProtocolError, Refused
+from .octets import MAX_BODY, MAX_ENTRIES, deliver, in_pieces, octets, text
+from .reply import Reply, expect, read_reply
+from .wire import TLS, Door, Wire, exchange
+
+PORT, TLS_PORT = 21, 990
+
+# Six numbers in decimal; RFC 1123 section 4.1.2.6 says not to rely on the brackets.
+HOST_PORT = re.compile(r"(?<![0-9])" + ",".join(["([0-9]{1,3})"] * 6) + "(?![0-9])")
+# "(" <d><d><d> <tcp-port> <d> ")", with no host on purpose (RFC 2428 section 3)
+EXTENDED_PORT = re.compile(r"\(([!-~])\1\1([0-9]{1,5})\1\)")
+# A path in quotes, quotes inside it doubled (RFC 959 appendix II)
+QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+# 213 and the size (RFC 3659 section 4.1), or the time as YYYYMMDDHHMMSS (section 2.3)
+SIZE = re.compile(r"[0-9]{1,20}")
+TIME = re.compile(r"[0-9]{14}(?:\.[0-9]{1,9})?")
+
+Names = list[str]
+Features = dict[str, list[str]]
+Facts = dict[str, str]
+FactsList = list[tuple[str, Facts]]
+
+
+class FTP:
+    """A session with an FTP server, from its greeting to QUIT.
+
+    `port` is 21, or 990 with `tls`. `tls` is True, or an `ssl.SSLContext`, to encrypt from
+    the first octet; see `auth_tls` for later. With `passive` the client opens the data
+    connections, without it the server does. `timeout` is in seconds, for each exchange.
+    Every method may raise `WireError`, and `Refused` for a reply of 4yz or 5yz. Leaving
+    `with` without an error quits.
+    """
+
+    @exchange
+    def __init__(
+        self,
+        host: str,
+        port: int | None = None,
+        *,
+        timeout: float = 30.0,
+        tls: TLS = False,
+        passive: bool = True,
+    ) -> None:
+        port = (TLS_PORT if tls else PORT) if port is None else port
+        self.passive = passive
+        self._epsv = True  # until the server refuses it
+        self._type = "A"  # what a session begins with (section 5.1)
+        self._tls: TLS = False  # of the data connections
+        self.wire = Wire(host, port, timeout=timeout, tls=tls)
+        self.greeting = self._reply("2xx")
+        if tls:
+            self._protect(tls)
+
+    # Access control (sections 4.1.1 and 5.4)
+
+    @exchange
+    def auth_tls(self, tls: TLS = True) -> None:
+        """Encrypt the control connection, and the data connections (RFC 4217 section 4)."""
+        self._command("AUTH TLS", "2xx")
+        self.wire.start_tls(tls)
+        self._protect(tls)
+
+    def _protect(self, tls: TLS) -> None:
+        self._command("PBSZ 0", "2xx")
+        self._command("PROT P", "2xx")
+        self._tls = tls
+
+    @exchange
+    def login(
+        self,
+        user: str = "anonymous",
+        password: str = "anonymous@",
+        account: str = "",
+        *,
+        allow_cleartext: bool = False,
+    ) -> Reply:
+        """Say who you are by USER, PASS and, where the server asks for it, ACCT.
+
+        Raises `ValueError` if a password would cross the network in clear text, unless
+        `allow_cleartext`; that of "anonymous" is none.
+        """
+        octets(account)
+        self.wire.guard(
+            user, password, allow_cleartext=allow_cleartext or user == "anonymous"
+        )
+        reply = self._ask(f"USER {user}")
+        if reply.code == 331:
+            reply = self._ask(f"PASS {password}")
+        if reply.code == 332:
+            reply = self._ask(f"ACCT {account}")
+        return expect(reply, "2xx")
+
+    # Directories
+
+    @exchange
+    def pwd(self) -> str:
+        """The path of the working directory."""
+        return quoted(self._command("PWD", "257"))
+
+    @exchange
+    def cwd(self, path: str) -> None:
+        """Change the working directory."""
+        self._command(f"CWD {path}", "2xx")
+
+    @exchange
+    def cdup(self) -> None:
+        """Change to the directory above."""
+        self._command("CDUP", "2xx")
+
+    @exchange
+    def mkd(self, path: str) -> str:
+        """Make a directory; return its path as the server sees it."""
+        return quoted(self._command(f"MKD {path}", "257"))
+
+    @exchange
+    def rmd(self, path: str) -> None:
+        """Remove an empty directory."""
+        self._command(f"RMD {path}", "2xx")
+
+    @exchange
+    def dele(self, path: str) -> None:
+        """Delete a file."""
+        self._command(f"DELE {path}", "2xx")
+
+    @exchange
+    def rename(self, old: str, new: str) -> None:
+        """Rename a file or directory, by RNFR and RNTO."""
+        octets(new)
+        self._command(f"RNFR {old}", "350")
+        self._command(f"RNTO {new}", "2xx")
+
+    # Listings
+
+    @exchange
+    def nlst(self, path: str = "", *, limit: int = MAX_BODY) -> Names:
+        """The names in a directory, or of the working directory. `limit` is in octets."""
+        return self._listing("NLST", path, limit)
+
+    @exchange
+    def mlsd(self, path: str = "", *, limit: int = MAX_BODY) -> FactsList:
+        """The names in a directory, each with its facts, such as {"type": "file", "size":
+        "120", "modify": "20260901120000"}: made for programs (RFC 3659 section 7)."""
+        return [facts(line) for line in self._listing("MLSD", path, limit)]
+
+    @exchange
+    def list(self, path: str = "", *, limit: int = MAX_BODY) -> Names:
+        """The lines of a listing as the server's people like to read it: no form is
+        prescribed, so no program should read it. Use `mlsd`."""
+        return self._listing("LIST", path, limit)
+
+    # Files
+
+    @exchange
+    def size(self, path: str) -> int:
+        """The octets that `retr` would bring (RFC 3659 section 4)."""
+        self._set_type("I")  # in TYPE A the size depends on the line ends
+        return int(self._fact(f"SIZE {path}", SIZE))
+
+    @exchange
+    def mdtm(self, path: str) -> str:
+        """When a file was changed, in UTC: "YYYYMMDDHHMMSS", perhaps with a fraction (RFC
+        3659 section 3)."""
+        return self._fact(f"MDTM {path}", TIME)
+
+    @overload
+    def retr(
+        self, path: str, into: None = None, offset: int = 0, *, limit: int | None = None
+    ) -> bytes: ...
+    @overload
+    def retr(
+        self, path: str, into: BinaryIO, offset: int = 0, *, limit: int | None = None
+    ) -> int: ...
+    @exchange
+    def retr(
+        self,
+        path: str,
+        into: BinaryIO | None = None,
+        offset: int = 0,
+        *,
+        limit: int | None = None,
+    ) -> bytes | int:
+        """Fetch a file; or write it to `into` and return how many octets came.
+
+        `offset` is where to begin, in octets (REST, RFC 3659 section 5); `limit` is the
+        most octets that may come.
+        """
+        self._set_type("I")
+        with self._data(f"RETR {path}", offset) as data:
+            return deliver(data.rest(), into, limit)
+
+    @exchange
+    def stor(self, path: str, source: bytes | BinaryIO, offset: int = 0) -> int:
+        """Store a file, from octets or a binary file, and return how many octets went.
+
+        With `offset` they go into the file on the server from there on.
+        """
+        return self._store(f"STOR {path}", source, offset)
+
+    @exchange
+    def appe(self, path: str, source: bytes | BinaryIO) -> int:
+        """Add to a file's end, or make it; return how many octets went."""
+        return self._store(f"APPE {path}", source, 0)
+
+    # Information, and the end
+
+    @exchange
+    def feat(self) -> Features:
+        """What the server can do beyond RFC 959: {NAME: [parameter, …]} (RFC 2389)."""
+        features: Features = {}
+        for line in self._command("FEAT", "2xx").lines[1:-1]:
+            name, *parameters = line.split() or [""]
+            features.setdefault(name.upper(), []).extend(parameters)
+        return features
+
+    @exchange
+    def syst(self) -> str:
+        """The kind of system it is, or says it is: most say "UNIX Type: L8"."""
+        return self._command("SYST", "2xx").text
+
+    @exchange
+    def stat(self, path: str = "") -> Reply:
+        """The server's state, or a listing of `path` on the control connection."""
+        return self._command(f"STAT {path}".rstrip(" "), "2xx")
+
+    @exchange
+    def noop(self) -> None:
+        """Say nothing, to hear that the server is still there."""
+        self._command("NOOP", "2xx")
+
+    @exchange
+    def abor(self) -> Reply:
+        """Give up a transfer. A method here returns when its transfer is over, so a server
+        has nothing to give up unless it lost count."""
+        return self._command("ABOR", "2xx")
+
+    @exchange
+    def quit(self) -> None:
+        """End the session."""
+        self._command("QUIT", "2xx")
+        self.close()
+
+    def close(self) -> None:
+        """Hang up without QUIT."""
+        self.wire.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            if error[0] is None and not self.wire.closed:
+                self.quit()
+        except Disconnected:
+            pass  # every transfer has had its 226; a hang-up for a goodbye takes none back
+        finally:
+            self.close()
+
+    # Commands and replies (section 4.2)
+
+    def _ask(self, line: str) -> Reply:
+        self.wire.send_line(line)
+        return read_reply(self.wire, free_text=True)
+
+    def _command(self, line: str, wanted: str) -> Reply:
+        return expect(self._ask(line), wanted)
+
+    def _reply(self, wanted: str) -> Reply:
+        return expect(read_reply(self.wire, free_text=True), wanted)
+
+    def _fact(self, line: str, form: re.Pattern[str]) -> str:
+        reply = self._command(line, "213")
+        found = reply.text.strip()
+        if not form.fullmatch(found):
+            raise ProtocolError(f"not what {line.split()[0]} asks for: {reply}")
+        return found
+
+    def _set_type(self, type_: str) -> None:
+        if type_ != self._type:
+            self._command(f"TYPE {type_}", "2xx")
+            self._type = type_
+
+    # The data connection (sections 3.2 and 3.3)
+
+    @contextlib.contextmanager
+    def _data(self, line: str, offset: int = 0) -> Iterator[Wire]:
+        """Open a data connection for the command in `line`; at the end close it, and read
+        the reply that says whether all went well."""
+        octets(line)
+        with contextlib.ExitStack() as at_end:
+            if self.passive:
+                data = at_end.enter_context(contextlib.closing(self._enter_passive()))
+                self._begin(line, offset)
+            else:
+                door = at_end.enter_context(Door(self.wire))
+                self._announce(*door.address)
+                self._begin(line, offset)
+                data = at_end.enter_context(contextlib.closing(door.accept()))
+            if self._tls:
+                data.start_tls(self._tls, self.wire.session)
+            yield data
+        self.wire.restart_clock()
+        self._reply("2xx")
+
+    def _begin(self, line: str, offset: int) -> None:
+        if offset:
+            self._command(f"REST {offset}", "350")
+        self._command(line, "1xx")
+
+    def _enter_passive(self) -> Wire:
+        """Ask the server for a port, and connect to it.
+
+        Where PASV names a host, it is not followed: behind NAT it is wrong, and a server
+        could send us anywhere with it. The host is the one we already talk to.
+        """
+        port = self._epsv_port() or passive_port(self._command("PASV", "227"))
+        data = Wire(self.wire.peer[0], port, timeout=self.wire.timeout)
+        data.host = self.wire.host  # the name that a certificate is for
+        return data
+
+    def _epsv_port(self) -> int | None:
+        """The port by EPSV (RFC 2428), or None if the server does not know it."""
+        if self._epsv:
+            try:
+                return extended_port(self._command("EPSV", "229"))
+            except Refused as error:
+                if error.reply.code < 500:
+                    raise
+                self._epsv = False
+        return None
+
+    def _announce(self, host: str, port: int) -> None:
+        """Tell the server which port of ours to connect to."""
+        if ":" in host:
+            self._command(f"EPRT |2|{host}|{port}|", "2xx")
+        else:
+            numbers = [*host.split("."), str(port >> 8), str(port & 255)]
+            self._command(f"PORT {','.join(numbers)}", "2xx")
+
+    def _listing(self, verb: str, path: str, limit: int) -> Names:
+        octets(path)
+        self._set_type("A")  # lines of text, and CR LF between them (section 3.1.1.1)
+        with self._data(f"{verb} {path}" if path else verb) as data:
+            listing = deliver(data.rest(), None, limit)
+        if listing.count(b"\n") > MAX_ENTRIES:
+            raise LimitExceeded(f"a listing of more than {MAX_ENTRIES} lines")
+        # Not every server keeps to CR LF here, and a listing has no other end to miss.
+        lines = text(listing).replace("\r\n", "\n")
+        return lines.removesuffix("\n").split("\n") if lines else []
+
+    def _store(self, line: str, source: bytes | BinaryIO, offset: int = 0) -> int:
+        octets(line)
+        self._set_type("I")
+        count, lost = 0, None
+        with self._data(line, offset) as data:
+            try:
+                for piece in in_pieces(source):
+                    data.restart_clock()
+                    data.send_more(piece)
+                    count += len(piece)
+                data.finish()
+            except Disconnected as error:
+                lost = error  # the reply on the control connection may say why
+        if lost:
+            raise lost
+        return count
+
+
+def passive_port(reply: Reply) -> int:
+    """The port in a reply to PASV, whose last two numbers are its two octets."""
+    match = HOST_PORT.search(reply.text)
+    numbers = [int(number) for number in match.groups()] if match else [256]
+    port = numbers[-2] * 256 + numbers[-1] if max(numbers) < 256 else 0
+    if not port:
+        raise ProtocolError(f"no address in the answer to PASV: {reply}")
+    return port
+
+
+def extended_port(reply: Reply) -> int:
+    """The port in a reply to EPSV."""
+    match = EXTENDED_PORT.search(reply.text)
+    port = int(match[2]) if match else 0
+    if not 0 < port < 65536:
+        raise ProtocolError(f"no port in the answer to EPSV: {reply}")
+    return port
+
+
+def quoted(reply: Reply) -> str:
+    """The path in a 257 reply, whose own quotes are doubled."""
+    match = QUOTED.search(reply.text)
+    if not match:
+        raise ProtocolError(f"no path in quotes: {reply}")
+    return match[1].replace('""', '"')
+
+
+def facts(line: str) -> tuple[str, Facts]:
+    """The name and the facts in a line of MLSD: "size=4;type=file; name" (RFC 3659)."""
+    before, space, name = line.partition(" ")
+    pairs = [fact.partition("=") for fact in before.split(";")[:-1]]
+    if not (space and name and all(equals for _, equals, _ in pairs)):
+        raise ProtocolError(f"not facts and a name: {line[:80]!r}")
+    return name, {fact.lower(): value for fact, _, value in pairs}

@@ -1,0 +1,354 @@
+"""HTTP/1.1: a request, and a response to it (RFC 9110, the meaning; RFC 9112, the form).
+
+    GET /poem.txt HTTP/1.1      request line: method, target, version   (RFC 9112 section 3)
+    Host: www.example.org       field lines, in any order               (section 5)
+                                an empty line, and perhaps a body       (section 6)
+
+    HTTP/1.1 103 Early Hints    any number of interim responses         (RFC 9110 s. 15.2)
+
+    HTTP/1.1 200 OK             status line                             (section 4)
+    Content-Length: 120         field lines
+                                an empty line
+    …                           the body: where does it end?            (section 6.3)
+
+        no body             to HEAD, and with 1xx, 204, 304
+        chunked             pieces that say their size, the last has 0  (section 7.1)
+        Content-Length      so many octets
+        neither             when the server closes the connection
+
+The connection stays open for the next request unless one side says otherwise (section 9.3).
+"""
+
+import functools
+import io
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO, Self
+
+from . import sasl
+from .errors import LimitExceeded, ProtocolError, WireError
+from .octets import CRLF, Buffer, deliver, in_pieces, rows
+from .wire import TLS, Wire, exchange
+
+PORT, TLS_PORT = 80, 443
+
+# The field lines of a head together, in octets. Servers themselves take 8 to 16 KiB.
+MAX_HEAD = 256 * 1024
+# Interim responses before the final one. One is usual, and nobody needs more than a few.
+MAX_INTERIM = 20
+# The line before a chunk. Its size has at most 16 hexadecimal digits; extensions are rare.
+MAX_CHUNK_LINE = 4096
+
+# status-line = HTTP-version SP status-code SP [ reason-phrase ] (section 4). Some servers
+# leave out the last SP with the phrase.
+STATUS_LINE = re.compile(rb"HTTP/(1\.[0-9]) ([1-5][0-9][0-9])(?: ([^\r\n\0]*))?")
+# field-line = field-name ":" OWS field-value OWS (section 5): no space before the colon.
+FIELD_LINE = re.compile(
+    r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)\r\n", re.MULTILINE
+)
+# A line that begins with a space goes on with the value before (section 5.2).
+OBS_FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
+# chunk = chunk-size [ chunk-ext ] CRLF … (section 7.1)
+CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n\0]*)?")
+LENGTH = re.compile(r"[0-9]{1,19}")
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+CHUNKED = -1  # in the place of a length
+
+Field = tuple[str, str]
+Fields = Iterable[Field] | Mapping[str, str]
+Body = bytes | BinaryIO
+
+
+class Headers(list[Field]):
+    """The field lines of a message: pairs of name and value, in the order they came."""
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The first value of the field `name`, in any case, or `default`."""
+        return next(iter(self.get_all(name)), default)
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of the field `name`, in any case."""
+        return [value for field, value in self if field.lower() == name.lower()]
+
+    def tokens(self, name: str) -> list[str]:
+        """The members of a field that is a list, in lower case (RFC 9110 section 5.6.1)."""
+        values = ",".join(self.get_all(name)).lower().split(",")
+        return [value.strip(" \t") for value in values if value.strip(" \t")]
+
+
+@dataclass(slots=True)
+class Response:
+    """A response: `body` is empty where it went to a file; `size` is its octets in any
+    case. `trailers` came after a chunked body, `interim` (1xx) before the response."""
+
+    version: str
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes = b""
+    size: int = 0
+    trailers: Headers = field(default_factory=Headers)
+    interim: list["Response"] = field(default_factory=list)
+
+
+class HTTP:
+    """A connection to an HTTP/1.1 server, for one request after the other.
+
+    `port` is 80, or 443 with `tls`, which is True or an `ssl.SSLContext`. `timeout` is in
+    seconds, for each request. Every method may raise `WireError`; a status of 404 is an
+    answer like another. Where the server closes after a response, as it may, the next
+    request opens a new connection.
+    """
+
+    @exchange
+    def __init__(
+        self, host: str, port: int | None = None, *, timeout: float = 30.0, tls: TLS = False
+    ) -> None:
+        default = TLS_PORT if tls else PORT
+        port = default if port is None else port
+        name = f"[{host}]" if ":" in host else host
+        self._host = name if port == default else f"{name}:{port}"
+        self._open = functools.partial(Wire, host, port, timeout=timeout, tls=tls)
+        self._authorization: list[Field] = []
+        self._done = False  # the server closes after the response, so open anew
+        self.wire = self._open()
+
+    # Requests (section 3)
+
+    def get(
+        self,
+        target: str,
+        headers: Fields = (),
+        *,
+        into: BinaryIO | None = None,
+        limit: int | None = None,
+    ) -> Response:
+        """Ask for what is at `target`, such as "/poem.txt?line=2". See `request`."""
+        return self.request("GET", target, headers, into=into, limit=limit)
+
+    def head(self, target: str, headers: Fields = ()) -> Response:
+        """Ask for the head alone that `get` would bring."""
+        return self.request("HEAD", target, headers)
+
+    def post(self, target: str, body: Body = b"", headers: Fields = ()) -> Response:
+        """Give `body` to what is at `target`, to make of it what it does."""
+        return self.request("POST", target, headers, body)
+
+    def put(self, target: str, body: Body = b"", headers: Fields = ()) -> Response:
+        """Store `body` at `target`."""
+        return self.request("PUT", target, headers, body)
+
+    def delete(self, target: str, headers: Fields = ()) -> Response:
+        """Take away what is at `target`."""
+        return self.request("DELETE", target, headers)
+
+    def login(self, user: str, password: str, *, allow_cleartext: bool = False) -> None:
+        """Say who you are with every request from now on, by Basic (RFC 7617).
+
+        Raises `ValueError` if the password would cross the network in clear text, unless
+        `allow_cleartext`; base64 is clear text.
+        """
+        self.wire.guard(user, password, allow_cleartext=allow_cleartext)
+        if ":" in user:
+            raise ValueError(f"a colon cannot be in a user name: {user!r}")
+        credentials = sasl.encode(f"{user}:{password}".encode())
+        self._authorization = [("Authorization", f"Basic {credentials}")]
+
+    @exchange
+    def request(
+        self,
+        method: str,
+        target: str,
+        headers: Fields = (),
+        body: Body = b"",
+        *,
+        into: BinaryIO | None = None,
+        limit: int | None = None,
+    ) -> Response:
+        """Send a request, and return the response to it.
+
+        `target` is a path with its query, percent-encoded; `headers` are pairs, or a
+        dictionary; `body` is octets, or a binary file to read them from. Host is added,
+        and Content-Length, or Transfer-Encoding for a file of unknown length. The body of
+        the response goes to `into` if given. `limit` is the most octets that it may have.
+        """
+        pieces = self._message(method, target, headers, body)
+        self._be_connected()
+        self.wire.send_ahead(pieces)
+        return self._response(method, into, limit)
+
+    @exchange
+    def get_many(
+        self, targets: Iterable[str], headers: Fields = (), *, limit: int | None = None
+    ) -> list[Response]:
+        """Send several GETs at once and return the responses in order (section 9.3.2).
+
+        If the server closes before it has answered all, as it may, `Disconnected` says
+        which are missing, and has in `done` the pairs of target and response that came.
+        """
+        said = [(t, b"".join(self._message("GET", t, headers, b""))) for t in targets]
+        self._be_connected()
+        answer = functools.partial(self._response, "GET", None, limit)
+        try:
+            return [response for _, response in self.wire.answers(said, answer, True)]
+        except WireError as error:
+            missing = [target for target, _ in said[len(error.done) :]]
+            error.args = (f"{error}; not answered: {' '.join(missing)}",)
+            raise
+
+    def _be_connected(self) -> None:
+        """Open a new connection if the server has closed the last one, as it may between
+        a response and a request (section 9.5): nothing of this request is sent yet."""
+        if self._done or (not self.wire.closed and self.wire.has_ended()):
+            self.wire.close()
+            self.wire = self._open()
+            self._done = False
+
+    def _message(
+        self, method: str, target: str, headers: Fields, body: Body
+    ) -> Iterator[Buffer]:
+        """The octets of a request. All that can be wrong with it is found here."""
+        given = Headers(headers.items() if isinstance(headers, Mapping) else headers)
+        fields = [] if given.get("Host") is not None else [("Host", self._host)]
+        fields += [*given, *([] if given.get("Authorization") else self._authorization)]
+        length, pieces = framed(method, body)
+        return itertools.chain([request_head(method, target, [*fields, *length])], pieces)
+
+    # Responses (section 4)
+
+    def _response(self, method: str, into: BinaryIO | None, limit: int | None) -> Response:
+        """Read the final response; what comes before it is interim."""
+        interim: list[Response] = []
+        while (response := self._head()).status < 200:
+            interim.append(response)
+            if response.status == 101:
+                raise ProtocolError(
+                    "the server changes to a protocol that nobody asked for"
+                )
+            if len(interim) > MAX_INTERIM:
+                raise LimitExceeded(f"more than {MAX_INTERIM} interim responses")
+        response.interim = interim
+        length = body_length(method, response)
+        if length == CHUNKED:
+            pieces = self._chunks(response.trailers)
+        else:
+            pieces = self.wire.rest() if length is None else self.wire.counted(length)
+        delivered = deliver(pieces, into, limit)
+        response.body = delivered if isinstance(delivered, bytes) else b""
+        response.size = len(delivered) if isinstance(delivered, bytes) else delivered
+        if length is None or not stays_open(response) or self.wire.is_sending:
+            self._done = True
+            self.wire.close()
+        return response
+
+    def _head(self) -> Response:
+        line = self.wire.read_line()
+        match = STATUS_LINE.fullmatch(line)
+        if not match:
+            raise ProtocolError(f"not a status line: {line[:80]!r}")
+        version, status, reason = (part.decode("latin-1") for part in match.groups(b""))
+        return Response(version, int(status), reason, self._fields())
+
+    def _fields(self) -> Headers:
+        """Read a field section, of a head or after the last chunk (section 5)."""
+        section = OBS_FOLD.sub(b" ", self.wire.read_section(MAX_HEAD))
+        return Headers(
+            (name, value.rstrip(" \t")) for name, value in rows(FIELD_LINE, section)
+        )
+
+    def _chunks(self, trailers: Headers) -> Iterator[Buffer]:
+        """The octets of a chunked body; its trailer section goes to `trailers`."""
+        while size := self._chunk_size():
+            yield from self.wire.counted(size)
+            if self.wire.read_line(len(CRLF)):
+                raise ProtocolError("a chunk is longer than its size")
+        trailers += self._fields()
+
+    def _chunk_size(self) -> int:
+        line = self.wire.read_line(MAX_CHUNK_LINE)
+        match = CHUNK_LINE.fullmatch(line)
+        if not match:
+            raise ProtocolError(f"not the size of a chunk: {line[:80]!r}")
+        return int(match[1], 16)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._done = False
+        self.wire.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def request_head(method: str, target: str, fields: Iterable[Field]) -> bytes:
+    """Request line and field lines, as they are sent.
+
+    Raises `ValueError` for a method or field name that is no token, a target with a space
+    or a character that has to be percent-encoded, and CR, LF or NUL in a value.
+    """
+    if not TOKEN.fullmatch(method) or method == "CONNECT":
+        raise ValueError(f"not a method that can be sent here: {method!r}")
+    if not re.fullmatch(r"[!-~]+", target):
+        raise ValueError(f"not a target, or not percent-encoded: {target!r}")
+    lines = [f"{method} {target} HTTP/1.1"]
+    for name, value in fields:
+        if not TOKEN.fullmatch(name) or re.search("[\r\n\0]", value):
+            raise ValueError(f"not a field: {name!r}: {value!r}")
+        lines.append(f"{name}: {value}")
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
+
+
+def framed(method: str, body: Body) -> tuple[list[Field], Iterable[Buffer]]:
+    """The fields that say how long the body of a request is, and its pieces (section 6)."""
+    if isinstance(body, bytes):
+        needed = body or method in ("POST", "PUT", "PATCH")
+        return [("Content-Length", str(len(body)))] if needed else [], in_pieces(body)
+    try:
+        start = body.tell()
+        length = body.seek(0, io.SEEK_END) - start
+        body.seek(start)
+    except (OSError, AttributeError):  # a pipe, say: only its end tells its length
+        return [("Transfer-Encoding", "chunked")], chunked(body)
+    return [("Content-Length", str(length))], in_pieces(body)
+
+
+def chunked(body: BinaryIO) -> Iterator[bytes]:
+    """The octets of `body` in chunks, and the last chunk (section 7.1)."""
+    for piece in in_pieces(body):
+        yield b"%x\r\n%b\r\n" % (len(piece), bytes(piece))
+    yield b"0\r\n\r\n"
+
+
+def body_length(method: str, response: Response) -> int | None:
+    """How long the body of a response is: in octets, or `CHUNKED`, or None if it ends when
+    the server closes. In the order of section 6.3; a message that can be read in two ways
+    is read in none."""
+    headers = response.headers
+    codings, lengths = (
+        headers.tokens("Transfer-Encoding"),
+        set(headers.tokens("Content-Length")),
+    )
+    if method == "HEAD" or response.status in (204, 304):
+        return 0
+    if codings:
+        if lengths or response.version == "1.0" or codings != ["chunked"]:
+            raise ProtocolError(f"a body that cannot be read safely: {headers!r}")
+        return CHUNKED
+    if not lengths:
+        return None
+    length = lengths.pop()
+    if lengths or not LENGTH.fullmatch(length):
+        raise ProtocolError(f"not a length: {headers.get_all('Content-Length')}")
+    return int(length)
+
+
+def stays_open(response: Response) -> bool:
+    """Whether the connection takes another request after this response (section 9.3)."""
+    options = response.headers.tokens("Connection")
+    return "keep-alive" in options if response.version == "1.0" else "close" not in options

@@ -1,0 +1,134 @@
+"""Octets: lines, dot-blocks and pieces of long things, before and after the wire.
+
+Functions without a socket, so that they can be read, and tested, by themselves.
+"""
+
+import io
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, overload
+
+from .errors import LimitExceeded, ProtocolError
+
+CRLF = b"\r\n"
+DOT_LINE = b"\r\n.\r\n"
+
+# A body, a message or a listing that is kept in memory, in octets. With `into` there is
+# no such limit unless the caller sets one.
+MAX_BODY = 64 * 1024 * 1024
+# The lines of a listing that is parsed: a million of them need some 150 MiB.
+MAX_ENTRIES = 1_000_000
+# How much is asked of the kernel, or of a file, at once: large enough that calls are rare,
+# small enough to stay in the processor's cache.
+WINDOW = 256 * 1024
+
+Buffer = bytes | bytearray | memoryview
+
+
+def text(said: bytes) -> str:
+    """Decode what a server said. Octets that are no UTF-8 survive the way there and back
+    (`surrogateescape`), so that a file name in Latin-1 can be asked for again."""
+    return said.decode("utf-8", "surrogateescape")
+
+
+def octets(said: str) -> bytes:
+    """Encode a line to be said, the opposite of `text`, without its CRLF.
+
+    Raises `ValueError` for CR, LF or NUL: nothing a caller passes becomes a second
+    command.
+    """
+    if found := re.search("[\r\n\0]", said):
+        raise ValueError(f"{found[0]!r} inside a line to be sent: {said[:60]!r}")
+    return said.encode("utf-8", "surrogateescape")
+
+
+@overload
+def deliver(pieces: Iterable[Buffer], into: None, limit: int | None = ...) -> bytes: ...
+@overload
+def deliver(pieces: Iterable[Buffer], into: BinaryIO, limit: int | None = ...) -> int: ...
+@overload
+def deliver(
+    pieces: Iterable[Buffer], into: BinaryIO | None, limit: int | None = ...
+) -> bytes | int: ...
+def deliver(
+    pieces: Iterable[Buffer], into: BinaryIO | None, limit: int | None = None
+) -> bytes | int:
+    """Write `pieces` to `into` and return how many octets they were; or, without `into`,
+    return them as `bytes`.
+
+    Raises `LimitExceeded` as soon as they are more than `limit` octets. In memory the
+    limit is `MAX_BODY` unless another is given.
+    """
+    kept: list[bytes] = []
+    if limit is None:
+        limit = MAX_BODY if into is None else sys.maxsize
+    count = 0
+    for found in pieces:
+        count += len(found)
+        if count > limit:
+            raise LimitExceeded(f"more than the limit of {limit} octets")
+        if into is None:
+            kept.append(bytes(found))
+        else:
+            into.write(found)
+    return b"".join(kept) if into is None else count
+
+
+def as_line(said: str) -> bytes:
+    """A line as it travels: `octets`, and CR LF."""
+    return octets(said) + CRLF
+
+
+def rows(form: re.Pattern[str], listing: bytes) -> list[Any]:
+    """The groups of `form`, which must match every line of `listing`, CRLF included; it
+    begins with `^` and has the flag MULTILINE. All lines in one pass at C's speed.
+
+    Raises `ProtocolError` for a line that does not fit, `LimitExceeded` for more than
+    `MAX_ENTRIES` lines.
+    """
+    count = listing.count(b"\n")
+    if count > MAX_ENTRIES:
+        raise LimitExceeded(f"a listing of more than {MAX_ENTRIES} lines")
+    found = form.findall(text(listing))
+    if len(found) != count:
+        lines = (line + "\r\n" for line in text(listing).split("\r\n"))
+        odd = next((line for line in lines if not form.match(line)), "")
+        raise ProtocolError(f"a line that does not belong here: {odd[:80]!r}")
+    return found
+
+
+def in_pieces(source: Buffer | BinaryIO) -> Iterator[Buffer]:
+    """The octets of `source`, which may be a binary file, `WINDOW` octets at a time."""
+    if isinstance(source, Buffer):
+        source = io.BytesIO(source)
+    while piece := source.read(WINDOW):
+        yield piece
+
+
+def stuffed(message: Buffer | BinaryIO) -> Iterator[bytes]:
+    """`message` as a dot-block, piece by piece (RFC 5321 section 4.5.2).
+
+    A line that begins with a dot gets one more, and a line that is only a dot ends the
+    block. Every line ends with CR LF: a CR or LF alone becomes one, because servers
+    differ in what they take it for, and so one mail would become two on the way
+    (RFC 5321 section 2.3.8). A last line without an end gets one.
+    """
+    at_line_start, held = True, b""
+    for piece in in_pieces(message):
+        lines = held + piece
+        held = b"\r" if lines.endswith(b"\r") else b""  # LF may follow
+        lines = _with_line_ends(lines.removesuffix(b"\r"))
+        if at_line_start and lines.startswith(b"."):
+            yield b"."
+        yield lines.replace(b"\r\n.", b"\r\n..")
+        at_line_start = lines.endswith(CRLF) if lines else at_line_start
+    yield b".\r\n" if at_line_start and not held else DOT_LINE
+
+
+def _with_line_ends(lines: bytes) -> bytes:
+    """Every line ended by CR LF; most often it is so already."""
+    if lines.count(b"\r") == lines.count(b"\n") == lines.count(CRLF):
+        return lines
+    lines = lines.replace(CRLF, b"\n").replace(b"\r", b"\n")
+    return lines.replace(b"\n", CRLF)

@@ -1,0 +1,295 @@
+"""POP3: fetch the mail that waits in a maildrop (RFC 1939).
+
+    AUTHORIZATION   the server has greeted; say who you are       USER PASS APOP AUTH STLS
+          |
+    TRANSACTION     the maildrop is yours alone, and locked       STAT LIST UIDL RETR TOP
+          |                                                       DELE RSET NOOP
+        QUIT        and only QUIT leads on: a connection that
+          |         just ends deletes nothing
+        UPDATE      the marked messages are deleted               the reply to QUIT
+
+Every reply begins with `+OK` or `-ERR`. Some commands are answered by more: a dot-block
+after the line, lines ended by CR LF, the end marked by a line that is only a dot.
+Messages are numbered from 1 for the length of a session.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from typing import BinaryIO, Self, overload
+
+from . import sasl
+from .errors import ProtocolError, Refused
+from .octets import MAX_BODY, as_line, deliver, octets, rows, text
+from .wire import TLS, Wire, exchange
+
+PORT, TLS_PORT = 110, 995
+
+# Drop listing and scan listing: two numbers, and perhaps more to ignore (section 5)
+TWO_NUMBERS = re.compile(r"\+OK ([0-9]{1,20}) ([0-9]{1,20})(?= |$)")
+SCAN_LISTING = re.compile(r"^([0-9]{1,20}) ([0-9]{1,20})(?: [^\r\n]*)?\r\n", re.MULTILINE)
+# unique-id = 1*70 characters from 0x21 to 0x7E (section 7)
+UNIQUE_ID_LISTING = re.compile(r"^([0-9]{1,20}) ([!-~]{1,70})\r\n", re.MULTILINE)
+# The msg-id of RFC 822, by which the greeting offers APOP (section 7)
+TIMESTAMP = re.compile(r"<[^<>\s]*@[^<>\s]*>")
+
+Sizes = list[tuple[int, int]]
+Ids = list[tuple[int, str]]
+Messages = list[bytes]
+Commands = list[tuple[int, str]]
+
+
+class POP3:
+    """A session with a POP3 server, from its greeting to QUIT.
+
+    `port` is 110, or 995 with `tls`. `tls` is True, or an `ssl.SSLContext`, to encrypt from
+    the first octet; see `stls` for later. `timeout` is in seconds, for each exchange.
+    Every method may raise `WireError`, and `Refused` for an `-ERR`. Leaving `with` without
+    an error quits.
+    """
+
+    @exchange
+    def __init__(
+        self, host: str, port: int | None = None, *, timeout: float = 30.0, tls: TLS = False
+    ) -> None:
+        port = (TLS_PORT if tls else PORT) if port is None else port
+        self.wire = Wire(host, port, timeout=timeout, tls=tls)
+        self.greeting = self._reply()
+
+    # The AUTHORIZATION state (section 4)
+
+    @exchange
+    def capa(self) -> dict[str, list[str]]:
+        """Ask what the server can do: {NAME: [argument, …]} (RFC 2449 section 5)."""
+        self._command("CAPA")
+        words = (text(line).split() for line in self.wire.block_lines())
+        return {name.upper(): arguments for name, *arguments in filter(None, words)}
+
+    @exchange
+    def stls(self, tls: TLS = True) -> None:
+        """Encrypt from here on (RFC 2595 section 4). What CAPA said before is void."""
+        self._command("STLS")
+        self.wire.start_tls(tls)
+
+    @exchange
+    def login(self, user: str, password: str, *, allow_cleartext: bool = False) -> None:
+        """Say who you are by USER and PASS (section 7).
+
+        Raises `Refused` if the server does not believe it, and `ValueError` if the
+        connection is neither TLS nor loopback, unless `allow_cleartext`.
+        """
+        self.wire.guard(user, password, allow_cleartext=allow_cleartext)
+        self._command(f"USER {user}")
+        self._command(f"PASS {password}")
+
+    @exchange
+    def apop(self, user: str, password: str) -> None:
+        """Say who you are without saying the password: by an MD5 digest of the greeting's
+        timestamp and the password (section 7). It hides it from a glance, no longer from
+        a determined listener.
+
+        Raises `ValueError` if the greeting has no timestamp: the server has no APOP.
+        """
+        self.wire.guard(user, password, allow_cleartext=True)
+        timestamp = TIMESTAMP.search(self.greeting)
+        if not timestamp:
+            raise ValueError(f"no timestamp for APOP in the greeting: {self.greeting!r}")
+        digest = hashlib.md5(octets(timestamp[0] + password), usedforsecurity=False)
+        self._command(f"APOP {user} {digest.hexdigest()}")
+
+    @exchange
+    def auth(
+        self,
+        user: str,
+        password: str,
+        mechanism: str | None = None,
+        *,
+        allow_cleartext: bool = False,
+    ) -> None:
+        """Say who you are by AUTH (RFC 5034 section 4): by `mechanism` (PLAIN, LOGIN or
+        CRAM-MD5), or by the first of CRAM-MD5, PLAIN, LOGIN that CAPA offers.
+
+        Raises as `login` does, and `ValueError` if the server offers none of them.
+        """
+        self.wire.guard(user, password, allow_cleartext=True)
+        mechanism = sasl.choose(self.capa().get("SASL", []), mechanism)
+        self.wire.guard(allow_cleartext=allow_cleartext or mechanism == "CRAM-MD5")
+        self.wire.send_line(f"AUTH {mechanism}")
+        for turn in range(sasl.MAX_TURNS):
+            reply = text(self.wire.read_line())
+            if not reply.startswith("+ "):
+                checked(reply)
+                return
+            challenge = sasl.decode(reply.removeprefix("+ "))
+            response = sasl.MECHANISMS[mechanism](user, password, challenge, turn)
+            self.wire.send_line(sasl.encode(response))
+        raise ProtocolError(f"AUTH {mechanism}: the server asks and asks")
+
+    # The TRANSACTION state (section 5)
+
+    @exchange
+    def stat(self) -> tuple[int, int]:
+        """How many messages there are, and how many octets they have together."""
+        return numbers(self._command("STAT"))
+
+    @overload
+    def list(self) -> Sizes: ...
+    @overload
+    def list(self, number: int) -> tuple[int, int]: ...
+    @exchange
+    def list(self, number: int | None = None) -> Sizes | tuple[int, int]:
+        """The number and size in octets of every message, or of the one with `number`.
+
+        Numbers of messages marked as deleted are missing.
+        """
+        if number is not None:
+            return numbers(self._command(f"LIST {number}"))
+        self._command("LIST")
+        found = rows(SCAN_LISTING, deliver(self.wire.block(), None))
+        return [(int(number), int(size)) for number, size in found]
+
+    @overload
+    def uidl(self) -> Ids: ...
+    @overload
+    def uidl(self, number: int) -> tuple[int, str]: ...
+    @exchange
+    def uidl(self, number: int | None = None) -> Ids | tuple[int, str]:
+        """The number and unique-id of every message, or of the one with `number`
+        (section 7). An id outlives the session, a number does not."""
+        if number is not None:
+            reply = self._command(f"UIDL {number}").removeprefix("+OK ")
+            ((found, unique_id),) = rows(UNIQUE_ID_LISTING, as_line(reply))
+            return int(found), unique_id
+        self._command("UIDL")
+        listing = rows(UNIQUE_ID_LISTING, deliver(self.wire.block(), None))
+        return [(int(number), unique_id) for number, unique_id in listing]
+
+    @overload
+    def retr(
+        self, number: int, into: None = None, *, limit: int | None = None
+    ) -> bytes: ...
+    @overload
+    def retr(self, number: int, into: BinaryIO, *, limit: int | None = None) -> int: ...
+    @exchange
+    def retr(
+        self, number: int, into: BinaryIO | None = None, *, limit: int | None = None
+    ) -> bytes | int:
+        """Fetch a message, octet for octet; or write it to `into` and return how many
+        octets it has. `limit` is the most octets that may come."""
+        self._command(f"RETR {number}")
+        return deliver(self.wire.block(), into, limit)
+
+    @exchange
+    def top(self, number: int, lines: int = 0, *, limit: int | None = None) -> bytes:
+        """Fetch a message's header, the empty line, and `lines` of its body (section 7)."""
+        self._command(f"TOP {number} {lines}")
+        return deliver(self.wire.block(), None, limit)
+
+    @exchange
+    def dele(self, number: int) -> None:
+        """Mark a message as deleted. It is deleted by `quit`, and only then."""
+        self._command(f"DELE {number}")
+
+    @exchange
+    def rset(self) -> None:
+        """Take all marks off again."""
+        self._command("RSET")
+
+    @exchange
+    def noop(self) -> None:
+        """Say nothing, to hear that the server is still there."""
+        self._command("NOOP")
+
+    # Many at once: one round trip where the server has PIPELINING (RFC 2449 section 6.6)
+
+    @exchange
+    def retr_many(self, numbers: Iterable[int], *, limit: int = MAX_BODY) -> Messages:
+        """Fetch several messages, in the order of `numbers`; `limit` is for each.
+
+        If some are refused the others come all the same: then the first `Refused` is
+        raised, with what came in `done`, as pairs of number and message.
+        """
+        commands = [(number, f"RETR {number}") for number in numbers]
+        return self._many(commands, lambda: deliver(self.wire.block(), None, limit))
+
+    @exchange
+    def top_many(
+        self, numbers: Iterable[int], lines: int = 0, *, limit: int = MAX_BODY
+    ) -> Messages:
+        """Fetch the headers of several messages, and `lines` of each: like `retr_many`."""
+        commands = [(number, f"TOP {number} {lines}") for number in numbers]
+        return self._many(commands, lambda: deliver(self.wire.block(), None, limit))
+
+    @exchange
+    def dele_many(self, numbers: Iterable[int]) -> None:
+        """Mark several messages as deleted: like `retr_many`."""
+        self._many([(number, f"DELE {number}") for number in numbers], lambda: b"")
+
+    def _many(self, commands: Commands, rest: Callable[[], bytes]) -> Messages:
+        def answer() -> bytes:
+            self._reply()
+            return rest()
+
+        said = [(number, as_line(command)) for number, command in commands]
+        pipelining = len(said) > 1 and self._has("PIPELINING")
+        return [message for _, message in self.wire.answers(said, answer, pipelining)]
+
+    # The UPDATE state (section 6)
+
+    @exchange
+    def quit(self) -> None:
+        """End the session. Only now are the marked messages deleted.
+
+        Raises `Refused` if the server could not delete them all, and `Disconnected` if it
+        hangs up instead: then nobody knows.
+        """
+        self._command("QUIT")
+        self.close()
+
+    def close(self) -> None:
+        """Hang up without QUIT: nothing is deleted."""
+        self.wire.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            if error[0] is None and not self.wire.closed:
+                self.quit()
+        finally:
+            self.close()
+
+    # Commands and replies (section 3)
+
+    def _command(self, line: str) -> str:
+        self.wire.send_line(line)
+        return self._reply()
+
+    def _reply(self) -> str:
+        return checked(text(self.wire.read_line()))
+
+    def _has(self, capability: str) -> bool:
+        try:
+            return capability in self.capa()
+        except Refused:  # CAPA is an extension itself
+            return False
+
+
+def checked(reply: str) -> str:
+    """Return a reply that begins with `+OK`. Raises `Refused` for `-ERR`, `ProtocolError`
+    for anything else: the two are all there is (section 3)."""
+    status = reply.partition(" ")[0]
+    if status == "-ERR":
+        raise Refused(reply)
+    if status != "+OK":
+        raise ProtocolError(f"neither +OK nor -ERR: {reply[:80]!r}")
+    return reply
+
+
+def numbers(reply: str) -> tuple[int, int]:
+    """The two numbers of a drop listing or a scan listing (section 5)."""
+    match = TWO_NUMBERS.match(reply)
+    if not match:
+        raise ProtocolError(f"not two numbers after +OK: {reply[:80]!r}")
+    return int(match[1]), int(match[2])

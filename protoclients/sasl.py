@@ -1,0 +1,73 @@
+"""Ways to prove who one is, the same for every protocol that has AUTH (SASL, RFC 4422).
+
+A mechanism is a function: user, password and the server's challenge in, response out. It
+knows no protocol, so another mechanism is one more function and one more row.
+
+    PLAIN      user and password in one response            RFC 4616
+    LOGIN      user, then password, each when asked         never a standard, much used
+    CRAM-MD5   a digest of the password and the challenge   RFC 2195
+
+Base64 is how the responses travel. It is an encoding: anybody can read it.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable
+
+from .errors import ProtocolError
+
+# user, password, the server's challenge, and how many came before it -> response
+Mechanism = Callable[[str, str, bytes, int], bytes]
+
+
+def plain(user: str, password: str, challenge: bytes, turn: int) -> bytes:
+    """Authorization identity (none: the user's own), user and password (RFC 4616 s. 2)."""
+    return f"\0{user}\0{password}".encode()
+
+
+def login(user: str, password: str, challenge: bytes, turn: int) -> bytes:
+    """The server asks twice. Its texts differ from server to server; the order does not."""
+    return (password if turn else user).encode()
+
+
+def cram_md5(user: str, password: str, challenge: bytes, turn: int) -> bytes:
+    """The password keys a digest of the server's challenge (RFC 2195 section 2)."""
+    digest = hmac.new(password.encode(), challenge, hashlib.md5).hexdigest()
+    return f"{user} {digest}".encode()
+
+
+# The strongest first. CRAM-MD5 keeps the password off the wire; under TLS all are as good.
+MECHANISMS: dict[str, Mechanism] = {"CRAM-MD5": cram_md5, "PLAIN": plain, "LOGIN": login}
+# A server that goes on asking: no mechanism here needs more turns than two.
+MAX_TURNS = 5
+
+
+def choose(offered: Iterable[str], wanted: str | None = None) -> str:
+    """The name of the mechanism to use: `wanted`, or the strongest one that is `offered`.
+
+    Raises `ValueError` naming what the server offers if there is none that we know.
+    """
+    names = [name.upper() for name in offered]
+    candidates = [wanted.upper()] if wanted else list(MECHANISMS)
+    for name in candidates:
+        if name in names and name in MECHANISMS:
+            return name
+    raise ValueError(
+        f"AUTH: the server offers {', '.join(names) or 'none'}, "
+        f"this client knows {', '.join(MECHANISMS)}"
+    )
+
+
+def encode(response: bytes) -> str:
+    """A response as it travels. An empty one is "=" beside a command (RFC 4954 s. 4)."""
+    return base64.b64encode(response).decode("ascii")
+
+
+def decode(challenge: str) -> bytes:
+    """A challenge as it was meant. Raises `ProtocolError` if it is no base64."""
+    try:
+        return base64.b64decode(challenge, validate=True)
+    except (binascii.Error, ValueError):
+        raise ProtocolError(f"a challenge that is no base64: {challenge[:60]!r}") from None

@@ -1,0 +1,297 @@
+"""SMTP: hand a mail to a server that takes it further (RFC 5321).
+
+    connected    220 from the server
+        |        EHLO, or HELO to a server from before 1995        what can you do?
+    greeted      STARTTLS: encrypt, forget everything, EHLO again  (RFC 3207)
+        |        AUTH: say who you are                             (RFC 4954)
+        |        MAIL FROM:<…>       250                           a mail begins
+    envelope     RCPT TO:<…>         250 or a no, each for itself  who is to get it
+        |        DATA                354: not done, go on
+    content      the mail, line by line, and a line with only a dot
+        |        250: now the server answers for the mail (section 6.1)
+    greeted      another mail, or QUIT
+
+The envelope says where the mail goes, and the header inside the mail does not. A line of
+the mail that begins with a dot gets one more (section 4.5.2): see `octets.stuffed`.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import BinaryIO, Self
+
+from . import sasl
+from .errors import Disconnected, ProtocolError, Refused, WireError
+from .octets import as_line, octets, stuffed
+from .reply import Reply, expect, read_reply
+from .wire import TLS, Wire, exchange
+
+PORT, TLS_PORT = 25, 465
+
+# Reverse-path and Forward-path without their brackets (section 4.1.2): empty, or a local
+# part that is quoted or has no space or bracket, and the rest.
+PATH = re.compile(r'(?:"(?:[^"\\]|\\.)*"@)?[^<>\s]*')
+
+DOUBT = "the mail may be delivered all the same: sent again, it may arrive twice"
+
+Extensions = dict[str, list[str]]
+
+
+class SMTP:
+    """A session with an SMTP server, from its greeting to QUIT.
+
+    `port` is 25, or 465 with `tls`; submission is 587. `tls` is True, or an
+    `ssl.SSLContext`, to encrypt from the first octet; see `starttls` for later. `timeout`
+    is in seconds, for each exchange. Every method may raise `WireError`, and `Refused` for
+    a reply of 4yz or 5yz. Leaving `with` without an error quits.
+    """
+
+    @exchange
+    def __init__(
+        self, host: str, port: int | None = None, *, timeout: float = 30.0, tls: TLS = False
+    ) -> None:
+        port = (TLS_PORT if tls else PORT) if port is None else port
+        self.wire = Wire(host, port, timeout=timeout, tls=tls)
+        self.extensions: Extensions | None = None  # None: not greeted yet
+        self.greeting = expect(read_reply(self.wire), "2xx")
+
+    # Saying hello (section 4.1.1.1)
+
+    @exchange
+    def ehlo(self, name: str = "") -> Extensions:
+        """Say hello and hear what the server can do: {KEYWORD: [parameter, …]}.
+
+        `name` is this host's full name; without one, its address stands in (section 4.1.3).
+        """
+        reply = self._command(f"EHLO {name or self._address_literal()}", "2xx")
+        words = (line.split() for line in reply.lines[1:])
+        self.extensions = {keyword.upper(): rest for keyword, *rest in filter(None, words)}
+        return self.extensions
+
+    @exchange
+    def helo(self, name: str = "") -> Reply:
+        """Say hello as it was before there were extensions."""
+        reply = self._command(f"HELO {name or self._address_literal()}", "2xx")
+        self.extensions = {}
+        return reply
+
+    @exchange
+    def starttls(self, tls: TLS = True) -> None:
+        """Encrypt from here on (RFC 3207). Both sides then forget what was said before
+        (section 4.2), so `ehlo` comes next: the methods below say it if you did not."""
+        self._command("STARTTLS", "2xx")
+        self.wire.start_tls(tls)
+        self.extensions = None
+
+    @exchange
+    def login(
+        self,
+        user: str,
+        password: str,
+        mechanism: str | None = None,
+        *,
+        allow_cleartext: bool = False,
+    ) -> None:
+        """Say who you are by AUTH (RFC 4954 section 4): by `mechanism` (PLAIN, LOGIN or
+        CRAM-MD5), or by the first of CRAM-MD5, PLAIN, LOGIN that the server offers.
+
+        Raises `ValueError` if it offers none of them, or if the password would cross the
+        network in clear text, unless `allow_cleartext`.
+        """
+        self.wire.guard(user, password, allow_cleartext=True)
+        mechanism = sasl.choose(self._greeted().get("AUTH", []), mechanism)
+        self.wire.guard(allow_cleartext=allow_cleartext or mechanism == "CRAM-MD5")
+        reply = self._ask(f"AUTH {mechanism}")
+        for turn in range(sasl.MAX_TURNS):
+            if reply.code != 334:
+                expect(reply, "2xx")
+                return
+            challenge = sasl.decode(reply.text)
+            response = sasl.MECHANISMS[mechanism](user, password, challenge, turn)
+            reply = self._ask(sasl.encode(response))
+        raise ProtocolError(f"AUTH {mechanism}: the server asks and asks")
+
+    # A mail: MAIL, RCPT and DATA, in this order (section 3.3)
+
+    @exchange
+    def mail(self, sender: str, *parameters: str) -> Reply:
+        """Begin a mail. `sender` is where a failure is reported to; "" is nowhere, as in a
+        report itself (section 4.5.5). Parameters are such as "SIZE=1000" (RFC 1870)."""
+        return self._command(" ".join((f"MAIL FROM:<{path(sender)}>", *parameters)), "2xx")
+
+    @exchange
+    def rcpt(self, recipient: str, *parameters: str) -> Reply:
+        """Name one recipient. A no is for this one only; the others still count."""
+        return self._command(" ".join((f"RCPT TO:<{path(recipient)}>", *parameters)), "2xx")
+
+    @exchange
+    def data(self, message: bytes | BinaryIO) -> Reply:
+        """Send the content of the mail: octets, or a binary file to read them from.
+
+        Lines may end in CR LF, LF or CR: CR LF is sent. Once the last dot is out, a broken
+        connection or a 4yz leaves open whether the mail is delivered; the error says so.
+        """
+        self._command("DATA", "354")
+        return self._content(message)
+
+    @exchange
+    def send(
+        self, sender: str, recipients: Sequence[str], message: bytes | BinaryIO
+    ) -> dict[str, Reply]:
+        """Send a mail whole; return the recipients that were refused, with the replies.
+
+        Says EHLO, or HELO, if nobody has yet. With PIPELINING (RFC 2920) the envelope
+        costs one round trip. SIZE, BODY=8BITMIME and SMTPUTF8 are declared where the
+        server knows them. Raises `Refused` if no recipient is left, with all in `done`.
+        """
+        if isinstance(recipients, str) or not recipients:
+            raise ValueError(f"recipients are a list of addresses: {recipients!r}")
+        mail = f"MAIL FROM:<{path(sender)}>"
+        rcpts = [f"RCPT TO:<{path(recipient)}>" for recipient in recipients]
+        mail = " ".join((mail, *self._parameters(sender, recipients, message)))
+        mailed, *answers = self._envelope([mail, *rcpts])
+        refused = {
+            recipient: answer
+            for recipient, answer in zip(recipients, answers, strict=False)
+            if answer.code >= 400
+        }
+        try:
+            self._go_on(mailed, refused, answers, len(recipients))
+        except Refused:
+            self._ask("RSET")
+            raise
+        self._content(message)
+        return refused
+
+    def _envelope(self, lines: list[str]) -> list[Reply]:
+        """Say MAIL, every RCPT, and DATA if it can help; return the replies so far."""
+        if "PIPELINING" in self._greeted():
+            lines.append("DATA")  # may end a group, and nothing else (RFC 2920 section 3.1)
+            self.wire.send_ahead([b"".join(map(as_line, lines))])
+            return [read_reply(self.wire) for _ in lines]
+        replies = [self._ask(lines[0])]
+        if replies[0].code < 400:
+            replies += [self._ask(line) for line in lines[1:]]
+        if any(reply.code < 400 for reply in replies[1:]):
+            replies.append(self._ask("DATA"))
+        return replies
+
+    def _go_on(
+        self, mailed: Reply, refused: dict[str, Reply], answers: list[Reply], count: int
+    ) -> None:
+        """Raise `Refused` unless the server now waits for a mail that somebody gets."""
+        data = answers[count:]
+        nobody = len(refused) == count
+        if data and data[0].code == 354 and (nobody or mailed.code >= 400):
+            self._ask(".")  # it waits for a mail to nobody: an empty one (RFC 2920 s. 3.1)
+        expect(mailed, "2xx")
+        if nobody:
+            raise Refused(answers[0], list(refused.items()))
+        for answer in answers[:count]:
+            if answer.code < 400:
+                expect(answer, "2xx")
+        expect(data[0], "354")
+
+    def _content(self, message: bytes | BinaryIO) -> Reply:
+        self.wire.send_ahead(stuffed(message))
+        try:
+            reply = read_reply(self.wire)
+            self.wire.check_all_said(str(reply))
+            return expect(reply, "2xx")
+        except (Refused, WireError) as error:
+            for_good = isinstance(error, Refused) and error.reply.code >= 500
+            if not for_good and not self.wire.is_sending:
+                error.args = (f"{error}; {DOUBT}",)
+            raise
+
+    def _parameters(
+        self, sender: str, recipients: Sequence[str], message: bytes | BinaryIO
+    ) -> list[str]:
+        """What MAIL should tell the server about the mail, of the things it knows."""
+        octets_known = message if isinstance(message, bytes) else b""
+        header = octets_known.partition(b"\r\n\r\n")[0]
+        international = not "".join((sender, *recipients)).isascii()
+        if international and "SMTPUTF8" not in self._greeted():
+            raise ValueError("an address that is not ASCII, and the server has no SMTPUTF8")
+        wanted = {
+            "SIZE": f"SIZE={len(octets_known)}" if octets_known else "",  # RFC 1870
+            "8BITMIME": "" if octets_known.isascii() else "BODY=8BITMIME",  # RFC 6152
+            "SMTPUTF8": "" if header.isascii() and not international else "SMTPUTF8",
+        }
+        return [wanted[name] for name in wanted if wanted[name] and name in self._greeted()]
+
+    # At any time (section 4.1.4)
+
+    @exchange
+    def rset(self) -> Reply:
+        """Forget the mail that was begun."""
+        return self._command("RSET", "2xx")
+
+    @exchange
+    def noop(self) -> Reply:
+        """Say nothing, to hear that the server is still there."""
+        return self._command("NOOP", "2xx")
+
+    @exchange
+    def vrfy(self, address: str) -> Reply:
+        """Ask whether an address is good. 252 means: send, and you will see."""
+        return self._command(f"VRFY {address}", "2xx")
+
+    @exchange
+    def help(self, topic: str = "") -> Reply:
+        """Ask for help, in words for people."""
+        return self._command(f"HELP {topic}".rstrip(" "), "2xx")
+
+    @exchange
+    def quit(self) -> Reply:
+        """End the session."""
+        reply = self._command("QUIT", "2xx")
+        self.close()
+        return reply
+
+    def close(self) -> None:
+        """Hang up without QUIT."""
+        self.wire.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            if error[0] is None and not self.wire.closed:
+                self.quit()
+        except Disconnected:
+            pass  # every mail has had its answer; a hang-up for a goodbye takes none back
+        finally:
+            self.close()
+
+    # Commands and replies (section 4.2)
+
+    def _ask(self, line: str) -> Reply:
+        self.wire.send_line(line)
+        return read_reply(self.wire)
+
+    def _command(self, line: str, wanted: str) -> Reply:
+        return expect(self._ask(line), wanted)
+
+    def _greeted(self) -> Extensions:
+        """What the server can do; says EHLO first, or HELO, if nobody has (section 3.2)."""
+        if self.extensions is None:
+            try:
+                self.ehlo()
+            except Refused as error:
+                if error.reply.code < 500:
+                    raise
+                self.helo()
+        return self.extensions or {}
+
+    def _address_literal(self) -> str:
+        address = self.wire.local[0]
+        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def path(address: str) -> str:
+    """Return an address that can stand between < and >. Raises `ValueError` otherwise."""
+    octets(address)
+    if not PATH.fullmatch(address):
+        raise ValueError(f"not a mail address: {address!r}")
+    return address
