@@ -18,10 +18,10 @@ mode (section 3.2), when the client names a port by PORT and the server connects
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self, overload
 
-from .errors import Disconnected, LimitExceeded, ProtocolError, Refused
+from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, WireError
 from .octets import MAX_BODY, MAX_ENTRIES, deliver, in_pieces, octets, text
 from .reply import Reply, expect, read_reply
 from .wire import TLS, Door, Wire, exchange
@@ -39,6 +39,7 @@ SIZE = re.compile(r"[0-9]{1,20}")
 TIME = re.compile(r"[0-9]{14}(?:\.[0-9]{1,9})?")
 
 Names = list[str]
+Contents = list[bytes]
 Features = dict[str, list[str]]
 Facts = dict[str, str]
 FactsList = list[tuple[str, Facts]]
@@ -212,6 +213,29 @@ class FTP:
             return deliver(data.rest(), into, limit)
 
     @exchange
+    def retr_many(self, paths: Iterable[str], *, limit: int | None = None) -> Contents:
+        """Fetch several files, one after the other; `limit` is for each. FTP has no
+        pipelining: some servers lose a command that comes during a transfer.
+
+        What is refused does not stop the others: the first `Refused` is raised at the
+        end. Any error has in `done` the pairs of path and content that came.
+        """
+        done: list[tuple[str, bytes]] = []
+        refusal: Refused | None = None
+        for path in paths:
+            try:
+                done.append((path, self.retr(path, limit=limit)))
+            except Refused as error:
+                refusal = refusal or error
+            except WireError as error:
+                error.done = done
+                raise
+        if refusal:
+            refusal.done = done
+            raise refusal
+        return [content for _, content in done]
+
+    @exchange
     def stor(self, path: str, source: bytes | BinaryIO, offset: int = 0) -> int:
         """Store a file, from octets or a binary file, and return how many octets went.
 
@@ -273,8 +297,8 @@ class FTP:
         try:
             if error[0] is None and not self.wire.closed:
                 self.quit()
-        except Disconnected:
-            pass  # every transfer has had its 226; a hang-up for a goodbye takes none back
+        except (Disconnected, Refused):
+            pass  # every transfer has had its 226; a missing goodbye takes none back
         finally:
             self.close()
 

@@ -20,8 +20,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, NamedTuple, Self, overload
 
-from .errors import Disconnected, ProtocolError
-from .octets import MAX_BODY, as_line, deliver, rows, stuffed
+from .errors import Disconnected, LimitExceeded, ProtocolError, Refused
+from .octets import (
+    MAX_BODY,
+    MAX_ENTRIES,
+    as_line,
+    deliver,
+    many_objects,
+    rows,
+    stuffed,
+    text,
+)
 from .reply import Reply, expect, read_line_reply
 from .wire import TLS, Wire, exchange
 
@@ -50,7 +59,6 @@ ARTICLE = re.compile(r"([0-9]{1,20}) (<[^<>\s]+>)(?: .*)?")  # section 6.2.1
 MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,248}>")  # section 3.6, < and > kept out
 DATE = re.compile(r"[0-9]{14}")  # section 7.1
 NUMBER_LINE = re.compile(r"^([0-9]{1,20})\r\n", re.MULTILINE)
-OVERVIEW_LINE = re.compile(r"^([0-9]{1,20})\t([^\r\n]*)\r\n", re.MULTILINE)
 ANY_LINE = re.compile(r"^([^\r\n]*)\r\n", re.MULTILINE)
 # What LIST says of each group, by keyword (sections 7.6.3 to 7.6.6); else a line is a line.
 LISTS = {
@@ -95,17 +103,18 @@ class Fields(dict[str, str]):
 
 
 class Overview(NamedTuple):
-    """A line about an article: its number, and the values of its fields."""
+    """A line about an article: its number, and the rest of the line with its fields."""
 
     number: int
-    values: list[str]
+    line: str
 
     @property
     def fields(self) -> Fields:
-        """The values by name: Subject, From, Date, Message-ID, References, :bytes, :lines,
+        """The fields by name: Subject, From, Date, Message-ID, References, :bytes, :lines,
         and what else the server has."""
-        fields = Fields(zip(OVERVIEW, self.values, strict=False))
-        for more in self.values[len(OVERVIEW) :]:
+        values = self.line.split("\t")
+        fields = Fields(zip(OVERVIEW, values, strict=False))
+        for more in values[len(OVERVIEW) :]:
             name, _, value = more.partition(":")
             fields[name] = value.strip(" ")
         return fields
@@ -251,7 +260,7 @@ class NNTP:
 
     def _content(self, verb: str, limit: int | None) -> Article:
         found = self._found(expect(read_line_reply(self.wire), BLOCKS[verb]))
-        return found._replace(content=deliver(self.wire.block(), None, limit))
+        return found._replace(content=self.wire.read_block(limit))
 
     # Many at once: every server takes these commands in one piece (section 3.5)
 
@@ -302,8 +311,9 @@ class NNTP:
     def over(self, which: Span = None, *, limit: int = MAX_BODY) -> Overviews:
         """Lines about articles: for a number, for (first, last), for (first, None) to the
         end, for a message-id, or for the one at the pointer (section 8.3)."""
-        table = rows(OVERVIEW_LINE, self._block("OVER", argument(which), limit=limit))
-        return [Overview(int(number), values(fields)) for number, fields in table]
+        listing = self._block("OVER", argument(which), limit=limit)
+        with many_objects():
+            return overviews(text(listing))
 
     @exchange
     def list(self, keyword: str = "ACTIVE", wildmat: str | None = None) -> Table:
@@ -354,8 +364,8 @@ class NNTP:
         try:
             if error[0] is None and not self.wire.closed:
                 self.quit()
-        except Disconnected:
-            pass  # every article has had its answer; no goodbye takes none back
+        except (Disconnected, Refused):
+            pass  # every article has had its answer; a missing goodbye takes none back
         finally:
             self.close()
 
@@ -371,7 +381,7 @@ class NNTP:
     def _block(self, verb: str, *arguments: str, limit: int = MAX_BODY) -> bytes:
         """Say a command that is answered by a dot-block, and return the block."""
         self._command(words(verb, *arguments), BLOCKS[verb])
-        return deliver(self.wire.block(), None, limit)
+        return self.wire.read_block(limit)
 
     def _found(self, reply: Reply) -> Article:
         """The article that a reply such as "223 3000 <id>" is about."""
@@ -399,11 +409,18 @@ def moment(since: datetime) -> str:
     return since.astimezone(UTC).strftime("%Y%m%d %H%M%S GMT")
 
 
-def values(fields: str) -> Names:
-    """The fields of an overview line: the seven there must be, and more (section 8.3.2)."""
-    found = fields.split("\t")
-    if len(found) < len(OVERVIEW):
-        raise ProtocolError(f"an overview of {len(found)} fields: {fields[:80]!r}")
+def overviews(listing: str) -> Overviews:
+    """The lines of an overview: a number, and at least seven fields (section 8.3.2)."""
+    found: Overviews = []
+    for row in listing.split("\r\n")[:-1]:
+        number, _, line = row.partition("\t")
+        if not (number.isdecimal() and number.isascii() and len(number) <= 20):
+            raise ProtocolError(f"no number before an overview: {row[:80]!r}")
+        if line.count("\t") < len(OVERVIEW) - 1 or "\n" in line:
+            raise ProtocolError(f"not the seven fields of an overview: {row[:80]!r}")
+        found.append(Overview(int(number), line))
+    if len(found) > MAX_ENTRIES:
+        raise LimitExceeded(f"an overview of more than {MAX_ENTRIES} articles")
     return found
 
 

@@ -20,7 +20,7 @@ from typing import BinaryIO, Self, overload
 
 from . import sasl
 from .errors import ProtocolError, Refused
-from .octets import MAX_BODY, as_line, deliver, octets, rows, text
+from .octets import MAX_BODY, as_line, deliver, many_objects, octets, rows, text
 from .wire import TLS, Wire, exchange
 
 PORT, TLS_PORT = 110, 995
@@ -62,7 +62,7 @@ class POP3:
     def capa(self) -> dict[str, list[str]]:
         """Ask what the server can do: {NAME: [argument, …]} (RFC 2449 section 5)."""
         self._command("CAPA")
-        words = (text(line).split() for line in self.wire.block_lines())
+        words = (line.split() for line in text(self.wire.read_block()).split("\r\n"))
         return {name.upper(): arguments for name, *arguments in filter(None, words)}
 
     @exchange
@@ -145,8 +145,9 @@ class POP3:
         if number is not None:
             return numbers(self._command(f"LIST {number}"))
         self._command("LIST")
-        found = rows(SCAN_LISTING, deliver(self.wire.block(), None))
-        return [(int(number), int(size)) for number, size in found]
+        with many_objects():
+            found = rows(SCAN_LISTING, self.wire.read_block())
+            return [(int(number), int(size)) for number, size in found]
 
     @overload
     def uidl(self) -> Ids: ...
@@ -161,8 +162,9 @@ class POP3:
             ((found, unique_id),) = rows(UNIQUE_ID_LISTING, as_line(reply))
             return int(found), unique_id
         self._command("UIDL")
-        listing = rows(UNIQUE_ID_LISTING, deliver(self.wire.block(), None))
-        return [(int(number), unique_id) for number, unique_id in listing]
+        with many_objects():
+            listing = rows(UNIQUE_ID_LISTING, self.wire.read_block())
+            return [(int(number), unique_id) for number, unique_id in listing]
 
     @overload
     def retr(
@@ -183,7 +185,7 @@ class POP3:
     def top(self, number: int, lines: int = 0, *, limit: int | None = None) -> bytes:
         """Fetch a message's header, the empty line, and `lines` of its body (section 7)."""
         self._command(f"TOP {number} {lines}")
-        return deliver(self.wire.block(), None, limit)
+        return self.wire.read_block(limit)
 
     @exchange
     def dele(self, number: int) -> None:
@@ -210,7 +212,7 @@ class POP3:
         raised, with what came in `done`, as pairs of number and message.
         """
         commands = [(number, f"RETR {number}") for number in numbers]
-        return self._many(commands, lambda: deliver(self.wire.block(), None, limit))
+        return self._many(commands, lambda: self.wire.read_block(limit))
 
     @exchange
     def top_many(
@@ -218,7 +220,7 @@ class POP3:
     ) -> Messages:
         """Fetch the headers of several messages, and `lines` of each: like `retr_many`."""
         commands = [(number, f"TOP {number} {lines}") for number in numbers]
-        return self._many(commands, lambda: deliver(self.wire.block(), None, limit))
+        return self._many(commands, lambda: self.wire.read_block(limit))
 
     @exchange
     def dele_many(self, numbers: Iterable[int]) -> None:

@@ -3,7 +3,7 @@
     with record() as recording:
         poplib.POP3("localhost", 8110).quit()
     for call in recording.calls:
-        print(call.name + call.arguments, "->", call.result, call.data, call.frames[0].text)
+        print(call.frames[0].text, call.name + call.arguments, call.result, call.data)
 
 While a recording is open, the methods of `socket.socket` and `ssl.SSLSocket` and the
 name look-ups are replaced by functions that pass each call on and note it. So any
@@ -17,29 +17,29 @@ Recordings may be nested; each hears everything. A socket that was open before i
 numbered when it is first heard; of one that lives on, nothing is heard after the end.
 A forked child has its own copy of the recording, which hears the child alone.
 
-A call is noted when it ends, and once, as the code above made it: the `read` inside
-`SSLSocket.recv` is no call of its own, a TLS handshake always is. A `connect` that
+A call is noted when it ends, and as the code above made it: the `read` inside
+`SSLSocket.recv` is no call of its own, but a TLS handshake always is. A `connect` that
 doesn't wait is noted with its BlockingIOError.
 
-Asyncio's TLS (and that of anyio, trio and urllib3 inside TLS) works in memory. The
-plaintext is noted as `read` and `write` on the socket that carries it, and the calls
-of that socket itself carry ciphertext: they have counts, but neither direction nor
-data. Where that socket can't be found, the plaintext has a number of its own.
+The TLS of asyncio, anyio, and urllib3 inside TLS works in memory. Its plaintext is
+noted as `read` and `write` on the socket that carries it; the calls on that socket
+itself are of ciphertext, and have counts but neither direction nor data. Where the
+socket can't be found, the plaintext has a number of its own.
 
 Not heard: code in C that calls the system itself (pyOpenSSL, uvloop, curl), `_socket`
-used directly, `os.read` and `os.write` on a descriptor, methods that were looked up
-before the recording opened (trio does that when it is imported), sockets closed by the
-garbage collector, and without `threads=True` asyncio's name look-ups, which are made
-in other threads.
+used directly, `os.read`, `os.write` and `os.splice` on a descriptor, methods that were
+looked up before the recording opened (trio does so when it is imported), a socket that
+the garbage collector closes, and without `threads=True` the name look-ups of asyncio,
+which makes them in other threads.
 """
 
 import contextlib
+import copy
 import enum
 import functools
 import itertools
 import linecache
 import os
-import select
 import socket
 import ssl
 import sys
@@ -47,6 +47,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from operator import is_
 from time import perf_counter
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
@@ -55,14 +56,11 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from .conversation import Conversation
 
-_RECV = socket.socket.recv
-_PEEK = int(socket.MSG_PEEK)  # as a plain number: to compare enumerations takes long
-
 LIMIT = 64 * 1024  # octets kept of one call: a whole block of the largest usual size
 TOTAL_LIMIT = 64 * 1024 * 1024  # octets kept of one recording, so that memory is safe
 DEPTH = 40  # levels of the stack kept with a call
 
-# Each call that is heard: which way its octets go, and its parameters.
+# The methods that are heard: which way their octets go, and their parameters.
 METHODS = {
     "__init__": ("", "family type proto fileno"),
     "bind": ("", "address"),
@@ -89,17 +87,8 @@ METHODS = {
     "detach": ("", ""),
     "close": ("", ""),
 }
-LOOKUPS = {
-    "getaddrinfo": ("", "host port family type proto flags"),
-    "gethostbyname": ("", "hostname"),
-    "gethostbyname_ex": ("", "hostname"),
-    "gethostbyaddr": ("", "host"),
-    "getnameinfo": ("", "sockaddr flags"),
-}
-DESCRIPTORS = {
-    "sendfile": ("sent", "out_fd in_fd offset count"),
-    "splice": ("received", "src dst count offset_src offset_dst flags"),
-}
+LOOKUPS = "getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo"
+PEEK = int(socket.MSG_PEEK)  # a plain number: reckoning with enumerations is slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +109,14 @@ class Frame:
 class Call:
     """One call on a socket, as the code above it made it, or one name look-up.
 
-    Of a `sendall` that failed midway nobody knows what went out (only inside TLS, where
-    Python sends piece by piece): its `data` is empty then, and `error` says so.
+    Of a `sendall` that failed midway nobody knows what was sent, except inside TLS,
+    where Python sends piece by piece: its `data` is empty then, and `error` says so.
     """
 
     number: int  # 1, 2, ... in the order in which the calls ended
     time: float  # seconds from the start of the recording to that of the call
     duration: float  # seconds
-    socket: int  # 1, 2, ...; kept when TLS is put on; 0 for a name look-up
+    socket: int  # 1, 2, ...; the same when TLS is put on; 0 for a name look-up
     name: str
     direction: str  # "sent", "received", or "" if it moved no octets of the talk
     data: bytes  # the first octets, up to the recording's limits
@@ -136,7 +125,7 @@ class Call:
     local: Any  # the socket's two addresses, None where unknown
     remote: Any
     transport: str  # "tcp", "udp", "unix" or the family's name; "" for a look-up
-    tls: bool  # the octets went through TLS, and are its plaintext
+    tls: bool  # the octets are the plaintext inside TLS
     frames: tuple[Frame, ...]  # innermost first
     arguments: str  # for display; octets are only counted: "(44 bytes)"
     result: str  # for display: "44 bytes", "None", or the error
@@ -148,7 +137,9 @@ class Recording:
     """What was heard."""
 
     calls: list[Call] = field(default_factory=list)
-    _read: tuple[int, Any] = field(default=(-1, None), repr=False, compare=False)
+    _read: "tuple[int, list[Conversation]]" = field(
+        default=(0, []), init=False, repr=False, compare=False
+    )
 
     def sent(self, socket: int | None = None) -> bytes:
         """The octets sent (as far as they were kept) on one socket, or on all."""
@@ -169,8 +160,130 @@ class Recording:
 
         if self._read[0] != len(self.calls):
             self._read = len(self.calls), conversations(self.calls)
-        found: list[Conversation] = self._read[1]
-        return found
+        return self._read[1]
+
+
+class _Row:
+    """A method or function that is heard: where its octets and its address are."""
+
+    def __init__(self, name: str, direction: str, parameters: str) -> None:
+        self.name = "socket" if name == "__init__" else name
+        self.direction = direction
+        self.names = parameters.split()
+        self.several = "buffers" in self.names
+        self.octets = self._place("data", "buffer", "buffers")
+        self.address = self._place("address")
+        self.flags = self._place("flags")
+
+    def _place(self, *names: str) -> int:
+        places = [self.names.index(name) for name in names if name in self.names]
+        return places[0] if places else sys.maxsize
+
+    def direction_of(self, args: tuple[Any, ...]) -> str:
+        """Which way the octets go; "" if they were only looked at."""
+        flags = args[self.flags] if self.flags < len(args) else 0
+        peeks = flags and self.direction == "received" and int(flags) & PEEK
+        return "" if peeks else self.direction
+
+    def octets_of(self, args: tuple[Any, ...], value: Any, keep: int) -> tuple[bytes, int]:
+        """The first octets that the call moved, and how many there were."""
+        if isinstance(value, tuple):  # with an address
+            value = value[0]
+        if isinstance(value, bytes):
+            return value[:keep], len(value)
+        if self.octets >= len(args):  # a file; of a method, one that had no octets
+            return _reread(args, value, keep) if "in_fd" in self.names else b"", value
+        buffers = args[self.octets]
+        if self.several:
+            return _join(buffers, min(value, keep)), value
+        size = _length(buffers) if value is None else value
+        return _first(buffers, min(size, keep)), size
+
+    def address_of(self, args: tuple[Any, ...], value: Any) -> Any:
+        """The address that the call gave, or named."""
+        if isinstance(value, tuple):
+            return value[-1]
+        if self.name == "sendto" and len(args) == 2:  # without flags
+            return args[1]
+        return args[self.address] if self.address < len(args) else None
+
+
+class _Attempt:
+    """One call, while it is being made."""
+
+    data: bytearray | None = None  # what calls that are parts of this one have moved
+    size = 0
+
+    def __init__(self, row: _Row, sock: Any, args: Any, keywords: Any) -> None:
+        self.row, self.sock, self.args, self.keywords = row, sock, args, keywords
+        self.outer, _under.attempt = _under.attempt, self
+        self.began = perf_counter()
+
+    def end(
+        self, ears: "tuple[_Ear, ...]", value: Any, error: BaseException | None = None
+    ) -> None:
+        """Note the call, or give it to the one that it is a part of."""
+        duration = perf_counter() - self.began
+        outer = _under.attempt = self.outer
+        row, sock, args = self.row, self.sock, self.args
+        if self.keywords:
+            args += tuple(map(self.keywords.get, row.names[len(args) :]))
+        self.values = args
+        data, size, direction = b"", self.size, row.direction and row.direction_of(args)
+        if self.data is not None:
+            data = bytes(self.data)
+        elif error is not None:
+            direction = ""
+        elif row.direction:
+            data, size = row.octets_of(args, value, ears[-1].keep)
+        if outer is not None and outer.made(self):
+            outer.take(data, size if direction else 0, ears[-1].keep)
+            return
+        failure = "" if error is None else self.failure(error)
+        # Field after field: by their names, it would take three times as long.
+        call = Call(
+            0,
+            self.began,
+            duration,
+            0,
+            row.name,
+            direction,
+            data,
+            size,
+            row.address_of(args, value) if sock is not None else None,
+            None,
+            None,
+            "",
+            _inside_tls(sock, row.name),
+            _stack(sys._getframe(3)),
+            _arguments(self.args, self.keywords),
+            failure
+            or (f"{size} bytes" if row.direction else _result(row.name, sock, value)),
+            failure,
+        )
+        for ear in ears:
+            ear.note(call if ear is ears[-1] else copy.copy(call), self, value)
+
+    def failure(self, error: BaseException) -> str:
+        text = f"{type(error).__name__}: {error}"
+        unknown = self.row.name == "sendall" and self.data is None
+        if unknown and isinstance(error, OSError):
+            text += " (nobody knows how much of it was sent)"
+        return text
+
+    def made(self, inner: "_Attempt") -> bool:
+        """Whether a call made meanwhile is a part of this one."""
+        if inner.row.name == "do_handshake":
+            return False
+        accepts = self.row.name == "accept" and inner.row.name == "socket"
+        return inner.sock is self.sock or accepts
+
+    def take(self, data: bytes, size: int, keep: int) -> None:
+        """Count what a part of this call has moved."""
+        if size:
+            self.data = bytearray() if self.data is None else self.data
+            self.data += data[: keep - len(self.data)]
+            self.size += size
 
 
 @dataclass(slots=True)
@@ -183,91 +296,10 @@ class _Socket:
     remote: Any = None
     carries_tls: bool = False  # its own octets are the ciphertext of an SSLObject
 
-
-class _Attempt:
-    """One call under way: what goes in and, once it has ended, what came out."""
-
-    def __init__(
-        self, name: str, direction: str, sock: Any, given: dict[str, Any], keep: int
-    ) -> None:
-        if name == "sendto" and "address" not in given:  # sendto(data, address)
-            given["address"] = given.pop("flags", None)
-        self.name, self.direction, self.sock = name, direction, sock
-        self.given, self.keep = given, keep
-        self.arguments = ", ".join([_shown(*item) for item in given.items()])
-        self.address = given.get("address")
-        self.inner: bytearray | None = None  # what calls inside this one have moved
-        self.data = b""
-        self.size = 0
-        self.value: Any = None
-        self.result = self.error = ""
-        self.caller = sys._getframe(2)
-        self.began = perf_counter()
-        self.duration = 0.0
-
-    def prepare(self, args: Any) -> Any:
-        """Make readable what can be read only once; return the arguments to use."""
-        given = self.given
-        if self.name == "sendmsg" and isinstance(given.get("buffers"), Iterable):
-            given["buffers"] = list(given["buffers"])
-            return (self.sock, given["buffers"], *args[2:])
-        if self.name == "splice" and self.sock.fileno() == args[0]:
-            given["data"] = _peek(self.sock, min(args[2], self.keep))
-            return (*args[:2], len(given["data"]) or args[2], *args[3:])
-        return args
-
-    def succeed(self, value: Any) -> None:
-        """Note what came out: the octets, how many, from whom."""
-        self.duration = perf_counter() - self.began
-        if isinstance(value, tuple) and self.sock is not None:
-            value, self.address = value[0], value[-1]
-        self.value = value
-        if self.direction:
-            self._take(value)
-            self.result = f"{self.size} bytes"
-        elif self.name == "getaddrinfo":
-            self.result = repr([found[-1] for found in value])
-        elif self.name == "close" and self.sock.fileno() >= 0:
-            self.result = "None; its makefile holds it open"
-        else:
-            self.result = _shown("", value)
-        if self.direction == "received" and int(self.given.get("flags") or 0) & _PEEK:
-            self.direction = ""
-
-    def _take(self, value: Any) -> None:
-        """Find the octets that were moved, in the result or in the arguments."""
-        given, buffers = self.given, []
-        if self.inner is not None:
-            self.data = bytes(self.inner)
-            return
-        if isinstance(value, bytes):
-            buffers = [value]
-        elif "in_fd" in given:
-            buffers = [_sent_from_file(given["in_fd"], given["offset"], value, self.keep)]
-        elif "buffers" in given:
-            buffers = given["buffers"]
-        else:
-            buffers = [given[name] for name in ("data", "buffer") if name in given]
-        self.size = value if isinstance(value, int) else sum(map(_length, buffers))
-        self.data = _first(buffers, min(self.size, self.keep))
-
-    def fail(self, error: BaseException) -> None:
-        """Note an error, and what calls inside this one had moved before it."""
-        self.duration = perf_counter() - self.began
-        self.result = self.error = f"{type(error).__name__}: {error}"
-        if self.inner is not None:
-            self.data = bytes(self.inner)
-        elif self.name == "sendall" and isinstance(error, OSError):
-            self.error += " (how much of it was sent is unknown)"
-        if not self.size:
-            self.direction = ""
-
-    def add(self, inner: "_Attempt") -> None:
-        """Take over what a call inside this one has moved on the same socket."""
-        if inner.direction:
-            self.inner = bytearray() if self.inner is None else self.inner
-            self.inner += inner.data[: self.keep - len(self.inner)]
-            self.size += inner.size
+    def look(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            self.local = sock.getsockname()
+            self.remote = sock.getpeername()
 
 
 class _Ear:
@@ -276,8 +308,9 @@ class _Ear:
     def __init__(
         self, limit: int, threads: bool, on_call: Callable[[Call], None] | None
     ) -> None:
-        self.limit, self.threads, self.on_call = limit, threads, on_call
         self.recording = Recording()
+        self.limit, self.threads, self.on_call = limit, threads, on_call
+        self.keep = max(limit, *(ear.keep for ear in _listening()), 0)
         self.room = TOTAL_LIMIT
         self.open = True
         self.opened = perf_counter()
@@ -286,13 +319,22 @@ class _Ear:
         # A signal handler or a finalizer may use a socket in the middle of a note.
         self.lock = threading.RLock()
 
-    def note(self, attempt: _Attempt, frames: tuple[Frame, ...]) -> None:
-        """Note a call that has ended, unless it only handed a connection on."""
+    def note(self, call: Call, attempt: _Attempt, value: Any) -> None:
+        """Put a call into the recording."""
         with self.lock:
-            where = self._where(attempt)
-            if where is None:
+            where = self._where(call, attempt, value)
+            if where is None or not self.open:
                 return
-            call = self._call(attempt, where, frames)
+            if call.name == "accept" and not call.error:
+                call.result = f"socket {self._known(value[0]).number} from {value[1]!r}"
+            if where.carries_tls and not isinstance(attempt.sock, ssl.SSLObject):
+                call.direction = ""
+            call.data = call.data[: min(self.limit, self.room)] if call.direction else b""
+            self.room -= len(call.data)
+            call.number = next(self.calls)
+            call.time -= self.opened
+            call.socket, call.transport = where.number, where.transport
+            call.local, call.remote = where.local, where.remote
             self.recording.calls.append(call)
         if self.on_call is not None:
             token = _ears.set(())  # what it does on sockets itself isn't heard
@@ -301,30 +343,28 @@ class _Ear:
             finally:
                 _ears.reset(token)
 
-    def _where(self, attempt: _Attempt) -> _Socket | None:
-        """What is known of the call's socket; None if there is nothing to note."""
-        sock, name = attempt.sock, attempt.name
+    def _where(self, call: Call, attempt: _Attempt, value: Any) -> _Socket | None:
+        """The socket of a call; None if there is nothing to note."""
+        sock = attempt.sock
         if sock is None:
             return _Socket(0)
-        if name == "__init__" and (below := self.at(attempt.given.get("fileno"))):
+        if call.name == "socket" and (below := self.at((*attempt.values, *[None] * 4)[3])):
             self.sockets[sock] = self.sockets[below]  # TLS is put on
             return None
-        if name == "detach" and (sock not in self.sockets or self.at(attempt.value)):
-            return None  # the same, from the other side
-        known = self._known(sock, attempt.caller)
+        if call.name == "detach" and (sock not in self.sockets or self.at(value)):
+            return None  # the same, on the other side
+        known = self._known(sock)
         if isinstance(sock, ssl.SSLObject):
-            # It waits for ciphertext; the system wasn't called.
-            return None if attempt.error.startswith("SSLWant") else known
-        if known.remote is None and name != "__init__":
-            with contextlib.suppress(OSError):
-                known.local = sock.getsockname()
-                known.remote = sock.getpeername()
+            # It only waits for ciphertext: the system wasn't called.
+            return None if call.error.startswith("SSLWant") else known
+        if known.remote is None and call.name != "socket":
+            known.look(sock)
         return known
 
-    def _known(self, sock: Any, caller: FrameType) -> _Socket:
+    def _known(self, sock: Any) -> _Socket:
         known = self.sockets.get(sock)
         if known is None and isinstance(sock, ssl.SSLObject):
-            below = self.at(_descriptor_under(caller))
+            below = self.at(_descriptor_under())
             known = self.sockets[below] if below else _Socket(next(self.numbers))
             known.carries_tls = True
         elif known is None:
@@ -332,73 +372,40 @@ class _Ear:
         self.sockets[sock] = known
         return known
 
-    def at(self, descriptor: int) -> Any:
-        """The open socket with a file descriptor, None if it wasn't heard yet."""
+    def at(self, descriptor: int | None) -> Any:
+        """The socket that has a file descriptor, None if none was heard yet."""
         with self.lock:
             for sock in self.sockets:
                 if isinstance(sock, socket.socket) and sock.fileno() == descriptor:
                     return sock
         return None
 
-    def _call(self, attempt: _Attempt, where: _Socket, frames: tuple[Frame, ...]) -> Call:
-        sock, name, result = attempt.sock, attempt.name, attempt.result
-        in_memory = isinstance(sock, ssl.SSLObject)
-        if name == "accept" and not attempt.error:
-            number = self._known(attempt.value, attempt.caller).number
-            result = f"socket {number} from {attempt.address!r}"
-        direction = "" if where.carries_tls and not in_memory else attempt.direction
-        data = attempt.data[: min(self.limit, self.room)] if direction else b""
-        self.room -= len(data)
-        return Call(
-            number=next(self.calls),
-            time=attempt.began - self.opened,
-            duration=attempt.duration,
-            socket=where.number,
-            name="socket" if name == "__init__" else name,
-            direction=direction,
-            data=data,
-            size=attempt.size,
-            address=attempt.address,
-            local=where.local,
-            remote=where.remote,
-            transport=where.transport,
-            tls=in_memory or _inside_tls(sock, name),
-            frames=frames,
-            arguments=f"({attempt.arguments})",
-            result=result,
-            error=attempt.error,
-        )
-
 
 def _length(buffer: Any) -> int:
     return len(buffer) if isinstance(buffer, bytes) else memoryview(buffer).nbytes
 
 
-def _first(buffers: list[Any], count: int) -> bytes:
-    """The first `count` octets of what lies in buffers of any format."""
-    if len(buffers) == 1 and isinstance(buffers[0], bytes):
-        return buffers[0][:count]
-    taken = bytearray()
+def _first(buffer: Any, count: int) -> bytes:
+    """The first octets of a buffer of any format."""
+    if isinstance(buffer, bytes):
+        return buffer[:count]
+    return memoryview(buffer).cast("B")[:count].tobytes() if count else b""
+
+
+def _join(buffers: Iterable[Any], count: int) -> bytes:
+    """The first octets of what lies in several buffers."""
+    joined = bytearray()
     for buffer in buffers:
-        if _length(buffer):  # an empty one can't be cast
-            taken += memoryview(buffer).cast("B")[: count - len(taken)]
-    return bytes(taken)
+        joined += _first(buffer, min(_length(buffer), count - len(joined)))
+    return bytes(joined)
 
 
-def _sent_from_file(descriptor: int, offset: int | None, count: int, keep: int) -> bytes:
+def _reread(args: tuple[Any, ...], count: int, keep: int) -> bytes:
     """Read again what `os.sendfile` took from a file."""
+    descriptor, offset = args[1], args[2]
     if offset is None:  # it took them where the file stood, and moved that
         offset = os.lseek(descriptor, 0, os.SEEK_CUR) - count
     return os.pread(descriptor, min(count, keep), offset)
-
-
-def _peek(sock: socket.socket, count: int) -> bytes:
-    """Wait for octets as `os.splice` would, and look at them before it takes them."""
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    if not count or (sock.gettimeout() is not None and not poll.poll(0)):
-        return b""
-    return _RECV(sock, count, _PEEK)
 
 
 def _transport(sock: socket.socket) -> str:
@@ -408,50 +415,85 @@ def _transport(sock: socket.socket) -> str:
     return {"SOCK_STREAM": "tcp", "SOCK_DGRAM": "udp"}.get(kind, kind[5:].lower())
 
 
-def _shown(name: str, value: Any) -> str:
-    """A value as in a source line. Octets are only counted: they may be a secret."""
-    if name in ("data", "buffer"):
-        with contextlib.suppress(TypeError):
-            return f"{_length(value)} bytes"
-    elif isinstance(value, enum.Enum):
-        return value.name
-    elif value is None or isinstance(value, int | str | bytes | tuple):
-        return repr(value)
-    return f"<{type(value).__name__}>"
+def _inside_tls(sock: Any, name: str) -> bool:
+    if isinstance(sock, ssl.SSLSocket):
+        # One that is just being made doesn't know its version yet.
+        return name != "socket" and sock.version() is not None
+    return isinstance(sock, ssl.SSLObject)
 
 
-def _stack(caller: FrameType) -> tuple[Frame, ...]:
+def _arguments(args: tuple[Any, ...], keywords: dict[str, Any]) -> str:
+    shown = [_shown(value) for value in args]
+    shown += [f"{name}={_shown(value)}" for name, value in keywords.items()]
+    return f"({', '.join(shown)})"
+
+
+def _result(name: str, sock: Any, value: Any) -> str:
+    if name == "getaddrinfo":
+        return repr([found[-1] for found in value])
+    if name == "close" and sock.fileno() >= 0:
+        return "None; its makefile holds it open"
+    return _shown(value)
+
+
+def _counted(value: Any) -> str:
+    return f"{_length(value)} bytes"
+
+
+_SHOWN: dict[type, Callable[[Any], str]] = {
+    **dict.fromkeys((int, str, tuple, type(None)), repr),
+    **dict.fromkeys((bytes, bytearray, memoryview), _counted),  # may be a secret
+}
+
+
+def _shown(value: Any) -> str:
+    """A value as in a source line."""
+    show = _SHOWN.get(type(value))
+    if show is not None:
+        return show(value)
+    return str(value.name) if isinstance(value, enum.Enum) else f"<{type(value).__name__}>"
+
+
+_stacks: dict[tuple[int, ...], tuple[list[CodeType], tuple[Frame, ...]]] = {}
+
+
+def _stack(frame: FrameType | None) -> tuple[Frame, ...]:
     """The lines that are being run, innermost first, without the recorder's own."""
-    frame: FrameType | None = caller
-    places: list[int] = []
-    while frame is not None and len(places) < 2 * DEPTH:
-        places += id(frame.f_code), frame.f_lasti
-        frame = frame.f_back
-    known = _stacks.get(key := tuple(places))
-    if known is None:
-        known = _stacks[key] = _levels(caller)
-    return known[0]
-
-
-def _levels(frame: FrameType | None) -> tuple[tuple[Frame, ...], list[CodeType]]:
-    """The levels of a stack, and its code, for as long as that is kept its id is too."""
-    found: list[Frame] = []
     codes: list[CodeType] = []
-    while frame is not None and len(codes) < DEPTH:
-        code = frame.f_code
-        codes.append(code)
-        if code.co_filename != __file__:
-            found.append(Frame(code.co_filename, frame.f_lineno or 0, code.co_qualname))
+    places: list[int] = []
+    caller = frame
+    for _ in range(DEPTH):
+        if frame is None:
+            break
+        codes.append(frame.f_code)
+        places.append(frame.f_lasti)
         frame = frame.f_back
-    return tuple(found), codes
+    # To name the lines takes long; a program comes by the same way many times.
+    known = _stacks.get(key := tuple(places))
+    if known is None or not all(map(is_, known[0], codes)):
+        known = _stacks[key] = codes, tuple(_lines(caller))
+    return known[1]
 
 
-def _descriptor_under(frame: FrameType) -> int | None:
-    """The descriptor of the socket under an SSLObject, which knows nothing of sockets.
+def _lines(frame: FrameType | None) -> Iterator[Frame]:
+    for _ in range(DEPTH):
+        if frame is None:
+            break
+        code = frame.f_code
+        if code.co_filename != __file__:
+            yield Frame(code.co_filename, frame.f_lineno or 0, code.co_qualname)
+        frame = frame.f_back
 
-    The object whose method uses it has the transport.
+
+def _descriptor_under() -> int | None:
+    """The descriptor of the socket under the SSLObject in use, None if unknown.
+
+    The SSLObject itself knows of no socket. The object whose method uses it does.
     """
-    owner = frame.f_locals.get("self")
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    owner: Any = frame and frame.f_locals.get("self")
     for _ in range(4):
         if hasattr(owner, "get_extra_info"):  # asyncio's transport
             owner = owner.get_extra_info("socket")
@@ -462,20 +504,13 @@ def _descriptor_under(frame: FrameType) -> int | None:
     return None
 
 
-def _inside_tls(sock: Any, name: str) -> bool:
-    # A TLS socket that is just being made doesn't know its version yet.
-    made = isinstance(sock, ssl.SSLSocket) and name != "__init__"
-    return made and sock.version() is not None
-
-
 class _Under(threading.local):
     attempt: _Attempt | None = None
 
 
-_under = _Under()  # the call under way in this thread
+_under = _Under()  # the call that this thread is making
 _ears: ContextVar[tuple[_Ear, ...] | None] = ContextVar("recordings", default=None)
 _followed: WeakKeyDictionary[threading.Thread, tuple[_Ear, ...]] = WeakKeyDictionary()
-_stacks: dict[tuple[int, ...], tuple[tuple[Frame, ...], list[CodeType]]] = {}
 
 
 def _listening() -> tuple[_Ear, ...]:
@@ -487,114 +522,121 @@ def _listening() -> tuple[_Ear, ...]:
     return ears
 
 
-def _noting(function: Any, owner: Any, name: str, row: tuple[str, str]) -> Any:
-    """A function to stand in the place of one that is to be heard."""
-    direction, names = row[0], row[1].split()
-    if isinstance(owner, type):
-        names.insert(0, "self")
+def _make(
+    ears: tuple[_Ear, ...], row: _Row, sock: Any, call: Any, args: Any, keywords: Any
+) -> Any:
+    """Make a call, and note it."""
+    attempt = _Attempt(row, sock, args, keywords)
+    try:
+        value = call(*args, **keywords)
+    except BaseException as error:
+        attempt.end(ears, None, error)
+        raise
+    attempt.end(ears, value)
+    return value
+
+
+def _method(owner: type, name: str) -> Any:
+    """What stands in the place of a method while it is heard."""
+    method, row = getattr(owner, name), _Row(name, *METHODS[name])
+
+    @functools.wraps(method)
+    def heard(sock: Any, /, *args: Any, **keywords: Any) -> Any:
+        ears = _listening()
+        if not ears or (name == "close" and sock.fileno() < 0):
+            return method(sock, *args, **keywords)
+        if row.several and args and isinstance(args[0], Iterable):
+            args = list(args[0]), *args[1:]  # it may be possible to go through it once
+        return _make(ears, row, sock, method.__get__(sock), args, keywords)
+
+    return heard
+
+
+def _lookup(name: str) -> Any:
+    """What stands in the place of a function that looks up a name."""
+    function, row = getattr(socket, name), _Row(name, "", "")
 
     @functools.wraps(function)
     def heard(*args: Any, **keywords: Any) -> Any:
         ears = _listening()
         if not ears:
             return function(*args, **keywords)
-        given = dict(zip(names, args, strict=False)) | keywords
-        sock = given.pop("self", None) if owner is not os else _used(given, ears)
-        if (owner is os and sock is None) or (name == "close" and sock.fileno() < 0):
-            return function(*args, **keywords)
-        keep = max([min(ear.limit, ear.room) for ear in ears])
-        attempt = _Attempt(name, direction, sock, given, keep)
-        outer, _under.attempt = _under.attempt, attempt
-        try:
-            value = function(*attempt.prepare(args), **keywords)
-            attempt.succeed(value)
-            return value
-        except BaseException as error:
-            attempt.fail(error)
-            raise
-        finally:
-            _under.attempt = outer
-            _ended(attempt, outer, ears)
+        return _make(ears, row, None, function, args, keywords)
 
     return heard
 
 
-def _used(given: dict[str, Any], ears: tuple[_Ear, ...]) -> Any:
-    """The socket of which an `os` function was given the descriptor, None if unheard."""
-    for name in ("out_fd", "src", "dst"):
-        for ear in ears:
-            if name in given and (sock := ear.at(given[name])):
-                return sock
-    return None
+def _sendfile() -> Any:
+    """What stands in the place of `os.sendfile`."""
+    function, row = os.sendfile, _Row("sendfile", "sent", "out_fd in_fd offset count")
+
+    @functools.wraps(function)
+    def heard(out_fd: int, *args: Any, **keywords: Any) -> Any:
+        ears = _listening()
+        sock = next((sock for ear in ears if (sock := ear.at(out_fd))), None)
+        if sock is None:
+            return function(out_fd, *args, **keywords)
+        return _make(ears, row, sock, function, (out_fd, *args), keywords)
+
+    return heard
 
 
-def _ended(attempt: _Attempt, outer: _Attempt | None, ears: tuple[_Ear, ...]) -> None:
-    """Give a call to the one it was made by, or note it if that is the code heard."""
-    if outer is not None and attempt.name != "do_handshake":
-        accepted = outer.name == "accept" and attempt.name == "__init__"
-        if accepted or outer.sock is attempt.sock:
-            outer.add(attempt)
-            return
-    frames = _stack(attempt.caller)
-    for ear in ears:
-        if ear.open:
-            ear.note(attempt, frames)
+def _start() -> Any:
+    """What stands in the place of `threading.Thread.start`."""
+    function = threading.Thread.start
 
-
-def _following(start: Any) -> Any:
-    """`threading.Thread.start`, for the recordings that want new threads as well."""
-
-    @functools.wraps(start)
-    def followed(thread: threading.Thread) -> None:
+    @functools.wraps(function)
+    def start(thread: threading.Thread) -> None:
         if ears := tuple(ear for ear in _listening() if ear.threads):
             _followed[thread] = ears
-        start(thread)
+        function(thread)
 
-    return followed
+    return start
 
 
 def _places() -> Iterator[tuple[Any, str, Any]]:
-    """What is replaced: the owner, the name, and what is put there."""
-    for owner in (socket.socket, ssl.SSLSocket, ssl.SSLObject):
-        inherits = owner is socket.socket  # most of its methods
-        for name, row in METHODS.items():
-            if name in vars(owner) or (inherits and hasattr(owner, name)):
-                yield owner, name, _noting(getattr(owner, name), owner, name, row)
-    for owner, rows in ((socket, LOOKUPS), (os, DESCRIPTORS)):
-        for name, row in rows.items():
-            if hasattr(owner, name):
-                yield owner, name, _noting(getattr(owner, name), owner, name, row)
-    yield threading.Thread, "start", _following(threading.Thread.start)
+    """All that is replaced while a recording is open: owner, name, and what by."""
+    for name in METHODS:
+        if hasattr(socket.socket, name):
+            yield socket.socket, name, _method(socket.socket, name)
+        for owner in (ssl.SSLSocket, ssl.SSLObject):
+            if name in vars(owner):
+                yield owner, name, _method(owner, name)
+    for name in LOOKUPS:
+        yield socket, name, _lookup(name)
+    if hasattr(os, "sendfile"):
+        yield os, "sendfile", _sendfile()
+    yield threading.Thread, "start", _start()
 
 
 _guard = threading.Lock()
-_open = 0  # recordings
+_recordings = 0  # that are open
 _replaced: list[tuple[Any, str, Any, Any]] = []  # owner, name, what was there, what is
 
 
 def _install() -> None:
-    global _open
+    global _recordings
     with _guard:
-        _open += 1
-        if _open == 1:
+        _recordings += 1
+        if _recordings == 1:
             for owner, name, new in list(_places()):
                 _replaced.append((owner, name, vars(owner).get(name), new))
                 setattr(owner, name, new)
 
 
 def _remove() -> None:
-    global _open
+    global _recordings
     with _guard:
-        _open -= 1
-        while not _open and _replaced:
+        _recordings -= 1
+        while _replaced and not _recordings:
             owner, name, old, new = _replaced.pop()
-            if vars(owner).get(name) is not new:  # replaced again since, by others
-                continue
+            if vars(owner).get(name) is not new:
+                continue  # others have put theirs there since
             if old is None:  # it was inherited
                 delattr(owner, name)
             else:
                 setattr(owner, name, old)
-        if not _open:
+        if not _recordings:
             _stacks.clear()
 
 
@@ -605,11 +647,11 @@ def record(
     threads: bool = False,
     on_call: Callable[[Call], None] | None = None,
 ) -> Iterator[Recording]:
-    """Hear every socket call that this context makes until the `with` block is left.
+    """Hear every call on a socket that this context makes, until the block is left.
 
     `limit` is how many octets of one call are kept; all are counted. With `threads`,
-    threads started meanwhile are heard as well. `on_call` is called with each Call as
-    soon as it has ended; an error in it comes out of the call on the socket.
+    threads that start meanwhile are heard as well. `on_call` gets each Call as soon as
+    it has ended; an error in it comes out of the call on the socket.
     """
     ear = _Ear(limit, threads, on_call)
     _install()

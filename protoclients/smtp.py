@@ -16,12 +16,12 @@ the mail that begins with a dot gets one more (section 4.5.2): see `octets.stuff
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Self
 
 from . import sasl
 from .errors import Disconnected, ProtocolError, Refused, WireError
-from .octets import as_line, octets, stuffed
+from .octets import as_line, in_lines, octets, stuffed
 from .reply import Reply, expect, read_reply
 from .wire import TLS, Wire, exchange
 
@@ -34,6 +34,7 @@ PATH = re.compile(r'(?:"(?:[^"\\]|\\.)*"@)?[^<>\s]*')
 DOUBT = "the mail may be delivered all the same: sent again, it may arrive twice"
 
 Extensions = dict[str, list[str]]
+Mail = tuple[str, Sequence[str], bytes | BinaryIO]
 
 
 class SMTP:
@@ -52,7 +53,8 @@ class SMTP:
         port = (TLS_PORT if tls else PORT) if port is None else port
         self.wire = Wire(host, port, timeout=timeout, tls=tls)
         self.extensions: Extensions | None = None  # None: not greeted yet
-        self.greeting = expect(read_reply(self.wire), "2xx")
+        self._in_content = False  # a mail is on its way, and its end is not
+        self.greeting = expect(self._reply(), "2xx")
 
     # Saying hello (section 4.1.1.1)
 
@@ -140,66 +142,174 @@ class SMTP:
         """Send a mail whole; return the recipients that were refused, with the replies.
 
         Says EHLO, or HELO, if nobody has yet. With PIPELINING (RFC 2920) the envelope
-        costs one round trip. SIZE, BODY=8BITMIME and SMTPUTF8 are declared where the
-        server knows them. Raises `Refused` if no recipient is left, with all in `done`.
+        costs one round trip; with CHUNKING (RFC 3030) the content goes as it is. SIZE,
+        BODY=8BITMIME and SMTPUTF8 are declared where the server knows them. Raises
+        `Refused` if no recipient is left, with all in `done`.
         """
+        lines = self._envelope(sender, recipients, message)
+        chunking = "CHUNKING" in self._greeted()
+        refused = self._agreed(self._say(lines, data=not chunking), recipients)
+        self._chunks(message) if chunking else self._content(message)
+        return refused
+
+    @exchange
+    def send_many(self, mails: Iterable[Mail]) -> list[dict[str, Reply]]:
+        """Send several mails, each as `send` takes it and with what `send` returns.
+
+        With PIPELINING the content of one and the envelope of the next go together: a
+        round trip a mail. What is refused does not stop the others: the first `Refused`
+        is raised at the end. Any error has in `done` the number of each mail that was
+        taken, from 0, and its refused recipients.
+        """
+        done: list[tuple[int, dict[str, Reply]]] = []
+        refusal: Refused | None = None
+        try:
+            for number, outcome in enumerate(self._outcomes(mails)):
+                if isinstance(outcome, Refused):
+                    refusal = refusal or outcome
+                else:
+                    done.append((number, outcome))
+        except WireError as error:
+            error.done = done
+            raise
+        if refusal:
+            refusal.done = done
+            raise refusal
+        return [refused for _, refused in done]
+
+    def _outcomes(self, mails: Iterable[Mail]) -> Iterator[dict[str, Reply] | Refused]:
+        if "PIPELINING" not in self._greeted():
+            for mail in mails:
+                try:
+                    yield self.send(*mail)
+                except Refused as error:
+                    yield error
+            return
+        content: Iterable[bytes] = ()
+        outcome: dict[str, Reply] | Refused | None = None
+        for sender, recipients, message in mails:
+            lines = [*self._envelope(sender, recipients, message), "DATA"]
+            self.wire.send_ahead(self._flow(content, b"".join(map(as_line, lines))))
+            if outcome is not None:
+                yield self._taken(outcome)
+            try:
+                replies = [self._reply() for _ in lines]
+                outcome, content = self._agreed(replies, recipients), stuffed(message)
+            except Refused as error:
+                outcome, content = error, ()
+                if self.wire.closed:
+                    yield error
+                    return
+        self.wire.send_ahead(self._flow(content))
+        if outcome is not None:
+            yield self._taken(outcome)
+
+    def _taken(self, outcome: dict[str, Reply] | Refused) -> dict[str, Reply] | Refused:
+        """What became of a mail whose content, if anybody is to get it, is on its way."""
+        if isinstance(outcome, Refused):
+            return outcome
+        try:
+            self._accepted()
+        except Refused as error:
+            return error
+        return outcome
+
+    def _envelope(
+        self, sender: str, recipients: Sequence[str], message: bytes | BinaryIO
+    ) -> list[str]:
+        """The lines of MAIL and every RCPT."""
         if isinstance(recipients, str) or not recipients:
             raise ValueError(f"recipients are a list of addresses: {recipients!r}")
         mail = f"MAIL FROM:<{path(sender)}>"
         rcpts = [f"RCPT TO:<{path(recipient)}>" for recipient in recipients]
-        mail = " ".join((mail, *self._parameters(sender, recipients, message)))
-        mailed, *answers = self._envelope([mail, *rcpts])
-        refused = {
-            recipient: answer
-            for recipient, answer in zip(recipients, answers, strict=False)
-            if answer.code >= 400
-        }
-        try:
-            self._go_on(mailed, refused, answers, len(recipients))
-        except Refused:
-            self._ask("RSET")
-            raise
-        self._content(message)
-        return refused
+        return [" ".join((mail, *self._parameters(sender, recipients, message))), *rcpts]
 
-    def _envelope(self, lines: list[str]) -> list[Reply]:
-        """Say MAIL, every RCPT, and DATA if it can help; return the replies so far."""
+    def _say(self, lines: list[str], data: bool) -> list[Reply]:
+        """Say an envelope, and DATA if it can help; return the replies so far."""
         if "PIPELINING" in self._greeted():
-            lines.append("DATA")  # may end a group, and nothing else (RFC 2920 section 3.1)
+            # DATA may end a group, and only that (RFC 2920 section 3.1).
+            lines = [*lines, "DATA"] if data else lines
             self.wire.send_ahead([b"".join(map(as_line, lines))])
-            return [read_reply(self.wire) for _ in lines]
+            return [self._reply() for _ in lines]
         replies = [self._ask(lines[0])]
         if replies[0].code < 400:
             replies += [self._ask(line) for line in lines[1:]]
-        if any(reply.code < 400 for reply in replies[1:]):
+        if data and any(reply.code < 400 for reply in replies[1:]):
             replies.append(self._ask("DATA"))
         return replies
 
-    def _go_on(
-        self, mailed: Reply, refused: dict[str, Reply], answers: list[Reply], count: int
-    ) -> None:
-        """Raise `Refused` unless the server now waits for a mail that somebody gets."""
-        data = answers[count:]
-        nobody = len(refused) == count
-        if data and data[0].code == 354 and (nobody or mailed.code >= 400):
+    def _agreed(self, replies: list[Reply], recipients: Sequence[str]) -> dict[str, Reply]:
+        """The recipients that were refused, if the server now waits for a mail that
+        somebody gets; raises `Refused` otherwise, with the envelope forgotten."""
+        count = len(recipients)
+        mailed, answers, go_on = replies[0], replies[1 : count + 1], replies[count + 1 :]
+        refused = {
+            who: answer
+            for who, answer in zip(recipients, answers, strict=False)
+            if answer.code >= 400
+        }
+        nobody = all(answer.code >= 400 for answer in answers)
+        if go_on and go_on[0].code == 354 and (nobody or mailed.code >= 400):
             self._ask(".")  # it waits for a mail to nobody: an empty one (RFC 2920 s. 3.1)
-        expect(mailed, "2xx")
-        if nobody:
-            raise Refused(answers[0], list(refused.items()))
-        for answer in answers[:count]:
-            if answer.code < 400:
-                expect(answer, "2xx")
-        expect(data[0], "354")
+        try:
+            expect(mailed, "2xx")
+            if nobody:
+                raise Refused(answers[0], list(refused.items()))
+            for answer in answers:
+                if answer.code < 400:
+                    expect(answer, "2xx")
+            for answer in go_on:
+                expect(answer, "354")
+        except Refused:
+            self._ask("RSET")
+            raise
+        return refused
 
     def _content(self, message: bytes | BinaryIO) -> Reply:
-        self.wire.send_ahead(stuffed(message))
+        self.wire.send_ahead(self._flow(stuffed(message)))
+        return self._accepted()
+
+    def _flow(self, content: Iterable[bytes], group: bytes = b"") -> Iterator[bytes]:
+        """A content as it goes out, and the commands that may go with it."""
+        self._in_content = True
+        yield from content
+        self._in_content = False
+        yield group
+
+    def _chunks(self, message: bytes | BinaryIO) -> None:
+        """Send the content by BDAT (RFC 3030): octets and their count, and no dots."""
+        said, refusal = 0, None
+
+        def chunks() -> Iterator[bytes]:
+            nonlocal said
+            for lines in in_lines(message):
+                said += 1
+                yield b"BDAT %d\r\n%b" % (len(lines), lines)
+            said += 1
+            yield b"BDAT 0 LAST\r\n"
+
+        self.wire.send_ahead(chunks())
+        answered = 0
+        while answered < said or self.wire.is_sending:
+            try:
+                self._accepted()
+            except Refused as error:
+                refusal = refusal or error
+            answered += 1
+        if refusal:
+            self._ask("RSET")
+            raise refusal
+
+    def _accepted(self) -> Reply:
+        """The reply to a content: with a 250 the server answers for the mail."""
         try:
-            reply = read_reply(self.wire)
-            self.wire.check_all_said(str(reply))
+            reply = self._reply()
+            if self._in_content:
+                raise ProtocolError(f"answered before the mail was whole: {reply}")
             return expect(reply, "2xx")
         except (Refused, WireError) as error:
             for_good = isinstance(error, Refused) and error.reply.code >= 500
-            if not for_good and not self.wire.is_sending:
+            if not for_good and not self._in_content:
                 error.args = (f"{error}; {DOUBT}",)
             raise
 
@@ -259,8 +369,8 @@ class SMTP:
         try:
             if error[0] is None and not self.wire.closed:
                 self.quit()
-        except Disconnected:
-            pass  # every mail has had its answer; a hang-up for a goodbye takes none back
+        except (Disconnected, Refused):
+            pass  # every mail has had its answer; a missing goodbye takes none back
         finally:
             self.close()
 
@@ -268,7 +378,16 @@ class SMTP:
 
     def _ask(self, line: str) -> Reply:
         self.wire.send_line(line)
-        return read_reply(self.wire)
+        return self._reply()
+
+    def _reply(self) -> Reply:
+        reply = read_reply(self.wire)
+        if (
+            reply.code == 421
+        ):  # the answer to any command; the server hangs up (section 3.8)
+            self.close()
+            raise Refused(reply)
+        return reply
 
     def _command(self, line: str, wanted: str) -> Reply:
         return expect(self._ask(line), wanted)

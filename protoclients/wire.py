@@ -41,6 +41,8 @@ TLS_RECORD = 16 * 1024
 # Windows has no such flag, and waits.
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 
+DOT = ord(".")
+
 TLS = bool | ssl.SSLContext
 
 Asked = TypeVar("Asked")
@@ -119,6 +121,7 @@ class Wire:
         self._ahead: Iterator[Buffer] | None = None  # to be said while we listen
         self._unsent = memoryview(b"")
         self._armed = -1.0
+        self._poll = select.poll() if hasattr(select, "poll") else None  # Windows has none
         self.restart_clock()
 
     def _connect(self, port: int) -> socket.socket:
@@ -218,6 +221,8 @@ class Wire:
         own timer is used where there is one. Setting it is a call as well: it is set again
         only when it would overrun the clock by more than a twentieth of a second.
         """
+        if self.closed:
+            raise Disconnected(f"{self.host}: the connection is closed on this side")
         remaining = self.remaining()
         if not wait or self.is_tls or os.name == "nt":
             self._socket.settimeout(remaining if wait else 0.0)
@@ -263,22 +268,19 @@ class Wire:
             raise self._lost(error) from error
 
     def _lost(self, error: OSError) -> WireError:
-        if self.closed:
-            return Disconnected(f"{self.host}: the connection is closed on this side")
         if isinstance(error, ConnectionError):
             return Disconnected(f"{self.host}: connection lost ({error.strerror})")
         return WireError(f"{self.host}: {error}")
 
     def _ready(self, wait: float, sending: bool = False) -> tuple[bool, bool]:
         """Whether octets can be received, and sent, within `wait` seconds."""
-        if not hasattr(select, "poll"):  # Windows
+        if not self._poll:
             inward, outward, _ = select.select(
                 [self._socket], [self._socket] if sending else [], [], wait
             )
             return bool(inward), bool(outward)
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN | (select.POLLOUT * sending))
-        events = sum(event for _, event in poll.poll(wait * 1000))
+        self._poll.register(self._socket, select.POLLIN | (select.POLLOUT * sending))
+        events = sum(event for _, event in self._poll.poll(wait * 1000))
         return bool(events & ~select.POLLOUT), bool(events & select.POLLOUT)
 
     # Speaking
@@ -446,23 +448,43 @@ class Wire:
             self._at += 3
             return
         self._at += self._buffer.startswith(b".", self._at)
-        while (end := self._buffer.find(DOT_LINE, self._at)) < 0:
-            # The last octets may be the first ones of the end, or of a stuffed line.
-            held = max(n for n in range(5) if self._buffer.endswith(DOT_LINE[:n]))
-            yield self._unstuffed(len(self._buffer) - held)
+        while True:
+            dot_line = self._find_dot_line()
+            end = self._buffer.find(DOT_LINE, dot_line) if dot_line >= 0 else -1
+            if end >= 0:
+                until = end + len(CRLF)
+            else:
+                # The last octets may begin the end, or a stuffed line.
+                held = max(n for n in range(5) if self._buffer.endswith(DOT_LINE[:n]))
+                until = len(self._buffer) - held
+            found = self._buffer[self._at : until]
+            self._at = until
+            self.progress(len(found))
+            yield found.replace(b"\r\n.", CRLF) if dot_line not in (-1, end) else found
+            if end >= 0:
+                self._at = end + len(DOT_LINE)
+                return
             self._fill()
-        yield self._unstuffed(end + 2)
-        self._at = end + len(DOT_LINE)
 
-    def _unstuffed(self, end: int) -> bytes:
-        found = self._buffer[self._at : end].replace(b"\r\n.", b"\r\n")
-        self.progress(end - self._at)
-        self._at = end
-        return found
+    def _find_dot_line(self) -> int:
+        """Where the next line that begins with a dot begins, its CRLF before it; or -1.
 
-    def block_lines(self, limit: int = MAX_BODY) -> list[bytes]:
-        """The lines of a dot-block of at most `limit` octets, without their CRLF."""
-        return deliver(self.block(), None, limit).split(CRLF)[:-1]
+        A single octet is found some fifty times faster than two or three, and most text
+        has stretches without a dot.
+        """
+        dot = self._buffer.find(b".", self._at)
+        return self._buffer.find(b"\r\n.", max(self._at, dot - 2)) if dot >= 0 else -1
+
+    def read_block(self, limit: int | None = None) -> bytes:
+        """Read a dot-block of at most `limit` octets into memory."""
+        # Most messages are small, and here already: then it takes one look, not a loop.
+        end = self._find_dot_line()
+        if end >= 0 and self._buffer.startswith(DOT_LINE, end):
+            found = self._buffer[self._at : end + len(CRLF)]
+            if len(found) <= (MAX_BODY if limit is None else limit) and found[0] != DOT:
+                self._at = end + len(DOT_LINE)
+                return found
+        return deliver(self.block(), None, limit)
 
     def answers(
         self,
