@@ -22,6 +22,7 @@ The connection stays open for the next request unless one side says otherwise (s
 import functools
 import io
 import itertools
+import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from typing import BinaryIO, Self
 
 from . import sasl
 from .errors import LimitExceeded, ProtocolError, WireError
-from .octets import CRLF, Buffer, deliver, in_pieces, rows
+from .octets import Buffer, deliver, in_pieces, rows
 from .wire import TLS, Wire, exchange
 
 PORT, TLS_PORT = 80, 443
@@ -50,6 +51,8 @@ FIELD_LINE = re.compile(
 )
 # A line that begins with a space goes on with the value before (section 5.2).
 OBS_FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
+END_SPACE = re.compile(rb"[ \t]+\r\n")
+SPACE_AT_BORDER = re.compile(rb"[ \t]\r\n|\n[ \t]")
 # chunk = chunk-size [ chunk-ext ] CRLF … (section 7.1)
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n\0]*)?")
 LENGTH = re.compile(r"[0-9]{1,19}")
@@ -62,6 +65,9 @@ Fields = Iterable[Field] | Mapping[str, str]
 Body = bytes | BinaryIO
 
 
+strip = operator.methodcaller("strip", " \t")
+
+
 class Headers(list[Field]):
     """The field lines of a message: pairs of name and value, in the order they came."""
 
@@ -71,12 +77,16 @@ class Headers(list[Field]):
 
     def get_all(self, name: str) -> list[str]:
         """Every value of the field `name`, in any case."""
-        return [value for field, value in self if field.lower() == name.lower()]
+        name = name.lower()
+        size = len(name)
+        return [
+            value for field, value in self if len(field) == size and field.lower() == name
+        ]
 
     def tokens(self, name: str) -> list[str]:
         """The members of a field that is a list, in lower case (RFC 9110 section 5.6.1)."""
-        values = ",".join(self.get_all(name)).lower().split(",")
-        return [value.strip(" \t") for value in values if value.strip(" \t")]
+        found = self.get_all(name)
+        return [word for word in map(strip, ",".join(found).lower().split(",")) if word]
 
 
 @dataclass(slots=True)
@@ -145,12 +155,14 @@ class HTTP:
         """Take away what is at `target`."""
         return self.request("DELETE", target, headers)
 
+    @exchange
     def login(self, user: str, password: str, *, allow_cleartext: bool = False) -> None:
         """Say who you are with every request from now on, by Basic (RFC 7617).
 
         Raises `ValueError` if the password would cross the network in clear text, unless
         `allow_cleartext`; base64 is clear text.
         """
+        self._be_connected()
         self.wire.guard(user, password, allow_cleartext=allow_cleartext)
         if ":" in user:
             raise ValueError(f"a colon cannot be in a user name: {user!r}")
@@ -212,8 +224,9 @@ class HTTP:
     ) -> Iterator[Buffer]:
         """The octets of a request. All that can be wrong with it is found here."""
         given = Headers(headers.items() if isinstance(headers, Mapping) else headers)
-        fields = [] if given.get("Host") is not None else [("Host", self._host)]
-        fields += [*given, *([] if given.get("Authorization") else self._authorization)]
+        names = {name.lower() for name, _ in given}
+        fields = [] if "host" in names else [("Host", self._host)]
+        fields += [*given, *([] if "authorization" in names else self._authorization)]
         length, pieces = framed(method, body)
         return itertools.chain([request_head(method, target, [*fields, *length])], pieces)
 
@@ -261,18 +274,8 @@ class HTTP:
 
     def _chunks(self, trailers: Headers) -> Iterator[Buffer]:
         """The octets of a chunked body; its trailer section goes to `trailers`."""
-        while size := self._chunk_size():
-            yield from self.wire.counted(size)
-            if self.wire.read_line(len(CRLF)):
-                raise ProtocolError("a chunk is longer than its size")
+        yield from self.wire.chunks(chunk_size, MAX_CHUNK_LINE)
         trailers += self._fields()
-
-    def _chunk_size(self) -> int:
-        line = self.wire.read_line(MAX_CHUNK_LINE)
-        match = CHUNK_LINE.fullmatch(line)
-        if not match:
-            raise ProtocolError(f"not the size of a chunk: {line[:80]!r}")
-        return int(match[1], 16)
 
     def close(self) -> None:
         """Close the connection."""
@@ -323,6 +326,15 @@ def chunked(body: BinaryIO) -> Iterator[bytes]:
     for piece in in_pieces(body):
         yield b"%x\r\n%b\r\n" % (len(piece), bytes(piece))
     yield b"0\r\n\r\n"
+
+
+@functools.lru_cache(maxsize=1024)
+def chunk_size(line: bytes) -> int:
+    """The size of a chunk, from the line before it (section 7.1)."""
+    match = CHUNK_LINE.fullmatch(line)
+    if not match:
+        raise ProtocolError(f"not the size of a chunk: {line[:80]!r}")
+    return int(match[1], 16)
 
 
 def body_length(method: str, response: Response) -> int | None:

@@ -34,7 +34,6 @@ which makes them in other threads.
 """
 
 import contextlib
-import copy
 import enum
 import functools
 import itertools
@@ -209,67 +208,43 @@ class _Row:
 
 
 class _Attempt:
-    """One call, while it is being made."""
+    """One call, while it is being made and when it has ended."""
 
-    data: bytearray | None = None  # what calls that are parts of this one have moved
-    size = 0
+    value: Any = None
+    direction = result = error = ""
+    size, duration = 0, 0.0
+    frames: tuple[Frame, ...] = ()
 
-    def __init__(self, row: _Row, sock: Any, args: Any, keywords: Any) -> None:
-        self.row, self.sock, self.args, self.keywords = row, sock, args, keywords
+    def __init__(
+        self, row: _Row, sock: Any, args: Any, keywords: dict[str, Any], keep: int
+    ) -> None:
+        self.row, self.sock, self.args, self.keep = row, sock, args, keep
+        self.arguments = _arguments(args, keywords)
+        if keywords:
+            self.args += tuple(map(keywords.get, row.names[len(args) :]))
+        self.data: bytes | bytearray = b""
         self.outer, _under.attempt = _under.attempt, self
         self.began = perf_counter()
 
-    def end(
-        self, ears: "tuple[_Ear, ...]", value: Any, error: BaseException | None = None
-    ) -> None:
-        """Note the call, or give it to the one that it is a part of."""
-        duration = perf_counter() - self.began
-        outer = _under.attempt = self.outer
-        row, sock, args = self.row, self.sock, self.args
-        if self.keywords:
-            args += tuple(map(self.keywords.get, row.names[len(args) :]))
-        self.values = args
-        data, size, direction = b"", self.size, row.direction and row.direction_of(args)
-        if self.data is not None:
-            data = bytes(self.data)
-        elif error is not None:
-            direction = ""
-        elif row.direction:
-            data, size = row.octets_of(args, value, ears[-1].keep)
-        if outer is not None and outer.made(self):
-            outer.take(data, size if direction else 0, ears[-1].keep)
+    def succeed(self, value: Any) -> None:
+        self.duration = perf_counter() - self.began
+        self.value, row = value, self.row
+        if not row.direction:
+            self.result = _result(row.name, self.sock, value)
             return
-        failure = "" if error is None else self.failure(error)
-        # Field after field: by their names, it would take three times as long.
-        call = Call(
-            0,
-            self.began,
-            duration,
-            0,
-            row.name,
-            direction,
-            data,
-            size,
-            row.address_of(args, value) if sock is not None else None,
-            None,
-            None,
-            "",
-            _inside_tls(sock, row.name),
-            _stack(sys._getframe(3)),
-            _arguments(self.args, self.keywords),
-            failure
-            or (f"{size} bytes" if row.direction else _result(row.name, sock, value)),
-            failure,
-        )
-        for ear in ears:
-            ear.note(call if ear is ears[-1] else copy.copy(call), self, value)
+        if not self.size:  # no calls that are parts of this one have moved anything
+            self.data, self.size = row.octets_of(self.args, value, self.keep)
+        self.direction = row.direction_of(self.args)
+        self.result = f"{self.size} bytes"
 
-    def failure(self, error: BaseException) -> str:
-        text = f"{type(error).__name__}: {error}"
-        unknown = self.row.name == "sendall" and self.data is None
-        if unknown and isinstance(error, OSError):
-            text += " (nobody knows how much of it was sent)"
-        return text
+    def fail(self, error: BaseException) -> None:
+        self.duration = perf_counter() - self.began
+        self.error = f"{type(error).__name__}: {error}"
+        if self.size:
+            self.direction = self.row.direction
+        elif self.row.name == "sendall" and isinstance(error, OSError):
+            self.error += " (nobody knows how much of it was sent)"
+        self.result = self.error
 
     def made(self, inner: "_Attempt") -> bool:
         """Whether a call made meanwhile is a part of this one."""
@@ -278,12 +253,12 @@ class _Attempt:
         accepts = self.row.name == "accept" and inner.row.name == "socket"
         return inner.sock is self.sock or accepts
 
-    def take(self, data: bytes, size: int, keep: int) -> None:
+    def take(self, inner: "_Attempt") -> None:
         """Count what a part of this call has moved."""
-        if size:
-            self.data = bytearray() if self.data is None else self.data
-            self.data += data[: keep - len(self.data)]
-            self.size += size
+        if inner.direction:
+            self.data = self.data or bytearray()
+            self.data += inner.data[: self.keep - len(self.data)]
+            self.size += inner.size
 
 
 @dataclass(slots=True)
@@ -310,7 +285,7 @@ class _Ear:
     ) -> None:
         self.recording = Recording()
         self.limit, self.threads, self.on_call = limit, threads, on_call
-        self.keep = max(limit, *(ear.keep for ear in _listening()), 0)
+        self.keep: int = max(limit, *(ear.keep for ear in _listening()), 0)
         self.room = TOTAL_LIMIT
         self.open = True
         self.opened = perf_counter()
@@ -319,22 +294,13 @@ class _Ear:
         # A signal handler or a finalizer may use a socket in the middle of a note.
         self.lock = threading.RLock()
 
-    def note(self, call: Call, attempt: _Attempt, value: Any) -> None:
+    def note(self, attempt: _Attempt) -> None:
         """Put a call into the recording."""
         with self.lock:
-            where = self._where(call, attempt, value)
+            where = self._where(attempt)
             if where is None or not self.open:
                 return
-            if call.name == "accept" and not call.error:
-                call.result = f"socket {self._known(value[0]).number} from {value[1]!r}"
-            if where.carries_tls and not isinstance(attempt.sock, ssl.SSLObject):
-                call.direction = ""
-            call.data = call.data[: min(self.limit, self.room)] if call.direction else b""
-            self.room -= len(call.data)
-            call.number = next(self.calls)
-            call.time -= self.opened
-            call.socket, call.transport = where.number, where.transport
-            call.local, call.remote = where.local, where.remote
+            call = self._call(attempt, where)
             self.recording.calls.append(call)
         if self.on_call is not None:
             token = _ears.set(())  # what it does on sockets itself isn't heard
@@ -343,25 +309,65 @@ class _Ear:
             finally:
                 _ears.reset(token)
 
-    def _where(self, call: Call, attempt: _Attempt, value: Any) -> _Socket | None:
-        """The socket of a call; None if there is nothing to note."""
-        sock = attempt.sock
+    def _call(self, attempt: _Attempt, where: _Socket) -> Call:
+        row, sock, result = attempt.row, attempt.sock, attempt.result
+        direction, data = attempt.direction, b""
+        if where.carries_tls and not isinstance(sock, ssl.SSLObject):
+            direction = ""
+        if direction:
+            data = bytes(attempt.data[: min(self.limit, self.room)])
+            self.room -= len(data)
+        if row.name == "accept" and not attempt.error:
+            new, address = attempt.value
+            result = f"socket {self._known(new).number} from {address!r}"
+        # Field after field: by their names, it would take three times as long.
+        return Call(
+            next(self.calls),
+            attempt.began - self.opened,
+            attempt.duration,
+            where.number,
+            row.name,
+            direction,
+            data,
+            attempt.size,
+            None if sock is None else row.address_of(attempt.args, attempt.value),
+            where.local,
+            where.remote,
+            where.transport,
+            _inside_tls(sock, row.name),
+            attempt.frames,
+            attempt.arguments,
+            result,
+            attempt.error,
+        )
+
+    def _where(self, attempt: _Attempt) -> _Socket | None:
+        """What is known of the socket of a call; None if there is nothing to note."""
+        sock, name = attempt.sock, attempt.row.name
         if sock is None:
             return _Socket(0)
-        if call.name == "socket" and (below := self.at((*attempt.values, *[None] * 4)[3])):
-            self.sockets[sock] = self.sockets[below]  # TLS is put on
+        if name in ("socket", "detach") and self._hands_on(attempt):
             return None
-        if call.name == "detach" and (sock not in self.sockets or self.at(value)):
-            return None  # the same, on the other side
         known = self._known(sock)
         if isinstance(sock, ssl.SSLObject):
             # It only waits for ciphertext: the system wasn't called.
-            return None if call.error.startswith("SSLWant") else known
-        if known.remote is None and call.name != "socket":
+            return None if attempt.error.startswith("SSLWant") else known
+        if known.remote is None and name != "socket":
             known.look(sock)
         return known
 
+    def _hands_on(self, attempt: _Attempt) -> bool:
+        """Whether a connection goes from one object to another: TLS is put on."""
+        sock, args = attempt.sock, attempt.args
+        if attempt.row.name == "detach":
+            return sock not in self.sockets or self.at(attempt.value) is not None
+        below = self.at(args[3]) if len(args) > 3 else None
+        if below is not None:
+            self.sockets[sock] = self.sockets[below]
+        return below is not None
+
     def _known(self, sock: Any) -> _Socket:
+        """What is known of a socket. One that is heard for the first time is numbered."""
         known = self.sockets.get(sock)
         if known is None and isinstance(sock, ssl.SSLObject):
             below = self.at(_descriptor_under())
@@ -526,14 +532,22 @@ def _make(
     ears: tuple[_Ear, ...], row: _Row, sock: Any, call: Any, args: Any, keywords: Any
 ) -> Any:
     """Make a call, and note it."""
-    attempt = _Attempt(row, sock, args, keywords)
+    attempt = _Attempt(row, sock, args, keywords, ears[-1].keep)
     try:
         value = call(*args, **keywords)
+        attempt.succeed(value)
+        return value
     except BaseException as error:
-        attempt.end(ears, None, error)
+        attempt.fail(error)
         raise
-    attempt.end(ears, value)
-    return value
+    finally:
+        outer = _under.attempt = attempt.outer
+        if outer is not None and outer.made(attempt):
+            outer.take(attempt)
+        else:
+            attempt.frames = _stack(sys._getframe(2))
+            for ear in ears:
+                ear.note(attempt)
 
 
 def _method(owner: type, name: str) -> Any:

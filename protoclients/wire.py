@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, TooSlow, WireError
-from .octets import CRLF, DOT_LINE, MAX_BODY, WINDOW, Buffer, as_line, deliver, octets, text
+from .octets import CRLF, DOT_LINE, WINDOW, Buffer, as_line, deliver, octets, text
 
 # A line, in octets. The RFCs ask for 512 (SMTP and POP3 replies, NNTP), mail has lines of
 # 998, HTTP suggests at least 8,000 (RFC 9112 section 3); 64 KiB is what http.client takes.
@@ -36,12 +36,15 @@ MAX_LINE = 64 * 1024
 MIN_RATE = 1000
 # The first window is for commands and replies; see `_receive`.
 FIRST_WINDOW = 16 * 1024
+# A chunk so small that copying it costs less than handling it by itself.
+LITTLE = 4096
 # The most that one TLS record holds (RFC 8446 section 5.1).
 TLS_RECORD = 16 * 1024
+# How far beyond its clock an exchange may go, in seconds, to save calls.
+SLACK = 0.05
+WINDOWS = os.name == "nt"
 # Windows has no such flag, and waits.
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
-
-DOT = ord(".")
 
 TLS = bool | ssl.SSLContext
 
@@ -121,16 +124,12 @@ class Wire:
         self._ahead: Iterator[Buffer] | None = None  # to be said while we listen
         self._unsent = memoryview(b"")
         self._armed = -1.0
-        self._poll = select.poll() if hasattr(select, "poll") else None  # Windows has none
         self.restart_clock()
 
     def _connect(self, port: int) -> socket.socket:
         """Try the addresses of the host one after the other, on one clock."""
         problem: OSError = OSError("no address")
-        try:
-            found = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise WireError(f"no such host: {self.host} ({error.strerror})") from error
+        found = self._addresses(port)
         for family, kind, protocol, _, address in found:
             self._socket = socket.socket(family, kind, protocol)
             try:
@@ -148,10 +147,21 @@ class Wire:
         reason = problem.strerror or problem
         raise Disconnected(f"{self.host}, port {port}: {reason}") from problem
 
+    def _addresses(self, port: int) -> list[Any]:
+        if re.fullmatch(r"[0-9.]+", self.host):  # IPv4 in numbers: nothing to look up
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (self.host, port))]
+        try:
+            return socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise WireError(f"no such host: {self.host} ({error.strerror})") from error
+
     def _set_options(self) -> None:
         # Every message is sent whole, so there is nothing for Nagle's algorithm to collect.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.settimeout(None)
+        self._poll = None if WINDOWS else select.poll()
+        if self._poll:
+            self._poll.register(self._socket, select.POLLIN)
 
     @contextlib.contextmanager
     def _hanging_up(self) -> Iterator[None]:
@@ -218,20 +228,20 @@ class Wire:
         """See to it that the next call on the socket ends with the clock, or at once.
 
         `settimeout` would make Python ask the kernel twice for each call, so the kernel's
-        own timer is used where there is one. Setting it is a call as well: it is set again
-        only when it would overrun the clock by more than a twentieth of a second.
+        own timer is used where there is one. Setting it is a call as well: it stays as it
+        is while it overruns the clock by no more than `SLACK`.
         """
         if self.closed:
             raise Disconnected(f"{self.host}: the connection is closed on this side")
         remaining = self.remaining()
-        if not wait or self.is_tls or os.name == "nt":
+        if not wait or self.is_tls or WINDOWS:
             self._socket.settimeout(remaining if wait else 0.0)
-        elif not remaining <= self._armed <= remaining + 0.05:
+        elif not remaining <= self._armed <= remaining + SLACK:
+            self._armed = self.timeout if remaining > self.timeout - SLACK else remaining
             # Two numbers, seconds and microseconds; both 0 would mean: for ever.
-            limit = struct.pack("@ll", int(remaining), int(remaining % 1 * 1e6) or 1)
+            limit = struct.pack("@ll", int(self._armed), int(self._armed % 1 * 1e6) or 1)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-            self._armed = remaining
 
     # The two choke points
 
@@ -241,9 +251,9 @@ class Wire:
         They lie in a window that the next call uses again. It begins small and grows for
         a connection that fills it.
         """
-        if self._ahead:
+        if self._ahead is not None:
             self._send_ahead()
-        window = self._window[:most]
+        window = self._window if most >= len(self._window) else self._window[:most]
         self._arm(wait)
         try:
             count = self._socket.recv_into(window)
@@ -263,6 +273,8 @@ class Wire:
         try:
             return self._socket.send(data, flags)
         except (BlockingIOError, TimeoutError) as error:
+            if flags:  # it was not to wait
+                return 0
             raise self._too_slow() from error
         except OSError as error:
             raise self._lost(error) from error
@@ -272,15 +284,19 @@ class Wire:
             return Disconnected(f"{self.host}: connection lost ({error.strerror})")
         return WireError(f"{self.host}: {error}")
 
+    def _is_readable(self) -> bool:
+        """Whether there is anything to receive now. Asked before all that is said."""
+        return bool(self._poll.poll(0)) if self._poll else self._ready(0)[0]
+
     def _ready(self, wait: float, sending: bool = False) -> tuple[bool, bool]:
         """Whether octets can be received, and sent, within `wait` seconds."""
-        if not self._poll:
-            inward, outward, _ = select.select(
-                [self._socket], [self._socket] if sending else [], [], wait
-            )
-            return bool(inward), bool(outward)
-        self._poll.register(self._socket, select.POLLIN | (select.POLLOUT * sending))
-        events = sum(event for _, event in self._poll.poll(wait * 1000))
+        if WINDOWS:
+            outward = [self._socket] if sending else []
+            found = select.select([self._socket], outward, [], wait)
+            return bool(found[0]), bool(found[1])
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN | (select.POLLOUT * sending))
+        events = sum(event for _, event in poll.poll(wait * 1000))
         return bool(events & ~select.POLLOUT), bool(events & select.POLLOUT)
 
     # Speaking
@@ -304,11 +320,11 @@ class Wire:
 
     def send_more(self, data: Buffer) -> None:
         """Say `data` within an exchange that has begun."""
-        unsent = memoryview(data)
-        while unsent:
-            count = self._send(unsent[:WINDOW])
+        count = self._send(data)
+        while count < len(data):
             self.progress(count)
-            unsent = unsent[count:]
+            data = memoryview(data)[count:]
+            count = self._send(data)
 
     def send_ahead(self, pieces: Iterable[Buffer]) -> None:
         """Say `pieces` while listening: they go out whenever an answer is waited for.
@@ -339,22 +355,20 @@ class Wire:
                     return
                 self._unsent = memoryview(piece)
                 continue
-            readable, writable = self._ready(self.remaining(), sending=True)
-            if readable:
-                return
-            if writable:
-                # As much as fits without waiting; a TLS record fits where anything does.
-                flags = 0 if self.is_tls else DONT_WAIT
-                count = self._send(
-                    self._unsent[: TLS_RECORD if self.is_tls else WINDOW], flags
-                )
-                self.progress(count)
-                self._unsent = self._unsent[count:]
+            count = 0 if self.is_tls else self._send(self._unsent[:WINDOW], DONT_WAIT)
+            if not count:
+                readable, writable = self._ready(self.remaining(), sending=True)
+                if readable:
+                    return
+                if self.is_tls and writable:  # a record fits where anything does
+                    count = self._send(self._unsent[:TLS_RECORD])
+            self.progress(count)
+            self._unsent = self._unsent[count:]
 
     def _hear_nothing(self) -> None:
         if self.closed:
             raise Disconnected(f"{self.host}: the connection is closed on this side")
-        if self._at == len(self._buffer) and self._ready(0)[0]:
+        if self._at == len(self._buffer) and self._is_readable():
             # TLS may have something to read that is no data: session tickets, say.
             with contextlib.suppress(TooSlow):
                 self._fill(wait=False)
@@ -411,10 +425,10 @@ class Wire:
         self._at += 2
         return b""
 
-    def piece(self, most: int = WINDOW) -> Buffer:
+    def piece(self, most: int = WINDOW) -> memoryview:
         """What is there, `most` octets at the most; nothing at the peer's end."""
         if self._at < len(self._buffer):
-            found: Buffer = self._buffer[self._at : self._at + most]
+            found = memoryview(self._buffer)[self._at : self._at + most]
             self._at += len(found)
         else:
             found = self._receive(most)
@@ -429,6 +443,37 @@ class Wire:
             count -= len(found)
             self.progress(len(found))
             yield found
+
+    def chunks(self, size_of: Callable[[bytes], int], limit: int) -> Iterator[Buffer]:
+        """The octets of chunks: a line that says a size, so many octets, CR LF; the last
+        has size 0 (RFC 9112 section 7.1). `size_of` reads the line, which must end within
+        `limit` octets.
+
+        Little chunks are taken many at a time from what is here already.
+        """
+        while True:
+            found, at = [], self._at
+            while 0 <= (end_of_line := self._buffer.find(CRLF, at)) - at < limit:
+                begin = end_of_line + len(CRLF)
+                size = size_of(self._buffer[at:end_of_line])
+                end = begin + size
+                if not 0 < size <= LITTLE or self._buffer[end : end + len(CRLF)] != CRLF:
+                    break  # large, the last, or not all here
+                found.append(self._buffer[begin:end])
+                at = end + len(CRLF)
+            self._at = at
+            if found:
+                yield self._note(b"".join(found))
+            size = size_of(self.read_line(limit))
+            if not size:
+                return
+            yield from self.counted(size)
+            if self.read_line(len(CRLF)):
+                raise ProtocolError(f"{self.host}: a chunk is longer than its size")
+
+    def _note(self, found: bytes) -> bytes:
+        self.progress(len(found))
+        return found
 
     def rest(self) -> Iterator[Buffer]:
         """All octets until the peer says that it has no more, piece by piece."""
@@ -449,42 +494,39 @@ class Wire:
             return
         self._at += self._buffer.startswith(b".", self._at)
         while True:
-            dot_line = self._find_dot_line()
-            end = self._buffer.find(DOT_LINE, dot_line) if dot_line >= 0 else -1
-            if end >= 0:
-                until = end + len(CRLF)
-            else:
-                # The last octets may begin the end, or a stuffed line.
-                held = max(n for n in range(5) if self._buffer.endswith(DOT_LINE[:n]))
-                until = len(self._buffer) - held
-            found = self._buffer[self._at : until]
-            self._at = until
+            # The last octets may be the first of the end, or of a stuffed line: they wait
+            # for what follows, unless they are all of the end.
+            held = max(n for n in range(6) if self._buffer.endswith(DOT_LINE[:n])) % 5
+            there = self._buffer[self._at : len(self._buffer) - held]
+            # One pass finds the end and takes off the dots. A single octet is found some
+            # fifty times faster: without a dot there is nothing to do.
+            lines = there.split(b"\r\n.") if b"." in there else [there]
+            end = next((n for n in range(1, len(lines)) if is_end(lines, n)), None)
+            found = CRLF.join(lines[:end])
             self.progress(len(found))
-            yield found.replace(b"\r\n.", CRLF) if dot_line not in (-1, end) else found
-            if end >= 0:
-                self._at = end + len(DOT_LINE)
+            if end is not None:
+                self._at += len(found) + end - 1 + len(DOT_LINE)
+                yield found + CRLF
                 return
+            self._at += len(there)
+            yield found
             self._fill()
-
-    def _find_dot_line(self) -> int:
-        """Where the next line that begins with a dot begins, its CRLF before it; or -1.
-
-        A single octet is found some fifty times faster than two or three, and most text
-        has stretches without a dot.
-        """
-        dot = self._buffer.find(b".", self._at)
-        return self._buffer.find(b"\r\n.", max(self._at, dot - 2)) if dot >= 0 else -1
 
     def read_block(self, limit: int | None = None) -> bytes:
         """Read a dot-block of at most `limit` octets into memory."""
-        # Most messages are small, and here already: then it takes one look, not a loop.
-        end = self._find_dot_line()
-        if end >= 0 and self._buffer.startswith(DOT_LINE, end):
-            found = self._buffer[self._at : end + len(CRLF)]
-            if len(found) <= (MAX_BODY if limit is None else limit) and found[0] != DOT:
-                self._at = end + len(DOT_LINE)
-                return found
-        return deliver(self.block(), None, limit)
+        # Most messages are small and here already, perhaps with others behind them: then
+        # one look for the end is enough.
+        dot = self._buffer.find(b".", self._at)
+        end = (
+            self._buffer.find(DOT_LINE, max(self._at, dot - len(CRLF))) if dot >= 0 else -1
+        )
+        if end < 0 or dot == self._at:
+            return deliver(self.block(), None, limit)
+        found = self._buffer[self._at : end + len(CRLF)]
+        if dot < end:
+            found = found.replace(b"\r\n.", CRLF)
+        self._at = end + len(DOT_LINE)
+        return deliver([found], None, limit)
 
     def answers(
         self,
@@ -521,7 +563,7 @@ class Wire:
         return done
 
     def has_ended(self) -> bool:
-        """Whether the peer hung up since it last spoke."""
+        """Whether the peer hung up since it last spoke; what else it said is an error."""
         try:
             self._hear_nothing()
         except Disconnected:
@@ -609,6 +651,12 @@ class Door:
             accepted.close()
             raise ProtocolError(f"{address[0]} came in place of {self._wire.host}")
         return Wire.adopt(accepted, self._wire.host, self._wire.timeout)
+
+
+def is_end(lines: list[bytes], n: int) -> bool:
+    """Whether of `lines`, which stood apart by CR LF and a dot, the one before `n` is the
+    last: after the dot comes CR LF, its own or that of the next dot."""
+    return lines[n].startswith(CRLF) or (not lines[n] and n + 1 < len(lines))
 
 
 def is_loopback(address: str) -> bool:
