@@ -75,6 +75,7 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line in `argv`, or the process's own, and return the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    status: int
     with ended_by_signals():
         try:
             with contextlib.suppress(AttributeError):  # somebody put another in its place
@@ -106,8 +107,7 @@ def run(words: list[str]) -> int:
     if not words or words[0] not in VERBS:
         return run_without_verb(words)
     verb, *rest = words
-    module, summary = VERBS[verb]
-    command = importlib.import_module(f".commands.{module}", __package__)
+    command = importlib.import_module(f".commands.{VERBS[verb][0]}", __package__)
     parser = Parser(
         f"protoclients {verb}",
         description=command.__doc__,
@@ -175,5 +175,5 @@ def ended_by_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for known, handler in before.items():
+            signal.signal(known, handler)

@@ -62,8 +62,8 @@ NUMBER_LINE = re.compile(r"^([0-9]{1,20})\r\n", re.MULTILINE)
 ANY_LINE = re.compile(r"^([^\r\n]*)\r\n", re.MULTILINE)
 # What LIST says of each group, by keyword (sections 7.6.3 to 7.6.6); else a line is a line.
 LISTS = {
-    "ACTIVE": re.compile(r"^(\S+) ([0-9]{1,20}) ([0-9]{1,20}) (\S+)\r\n", re.MULTILINE),
-    "ACTIVE.TIMES": re.compile(r"^(\S+) ([0-9]{1,20}) ([^\r\n]*)\r\n", re.MULTILINE),
+    "ACTIVE": re.compile(r"^(\S+) +([0-9]{1,20}) +([0-9]{1,20}) +(\S+)\r\n", re.MULTILINE),
+    "ACTIVE.TIMES": re.compile(r"^(\S+) +([0-9]{1,20}) +([^\r\n]*)\r\n", re.MULTILINE),
     "NEWSGROUPS": re.compile(r"^(\S+)[ \t]+([^\r\n]*)\r\n", re.MULTILINE),
 }
 
@@ -114,7 +114,7 @@ class Overview(NamedTuple):
         and what else the server has."""
         values = self.line.split("\t")
         fields = Fields(zip(OVERVIEW, values, strict=False))
-        for more in values[len(OVERVIEW) :]:
+        for more in filter(None, values[len(OVERVIEW) :]):  # empty: not in this article
             name, _, value = more.partition(":")
             fields[name] = value.strip(" ")
         return fields

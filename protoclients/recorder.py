@@ -59,7 +59,7 @@ LIMIT = 64 * 1024  # octets kept of one call: a whole block of the largest usual
 TOTAL_LIMIT = 64 * 1024 * 1024  # octets kept of one recording, so that memory is safe
 DEPTH = 40  # levels of the stack kept with a call
 
-# The methods that are heard: which way their octets go, and their parameters.
+# What is heard: which way the octets go, and the parameters after the socket itself.
 METHODS = {
     "__init__": ("", "family type proto fileno"),
     "bind": ("", "address"),
@@ -86,8 +86,13 @@ METHODS = {
     "detach": ("", ""),
     "close": ("", ""),
 }
-LOOKUPS = "getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo"
-PEEK = int(socket.MSG_PEEK)  # a plain number: reckoning with enumerations is slow
+LOOKUPS = {
+    "getaddrinfo": "host port family type proto flags",
+    "gethostbyname": "hostname",
+    "gethostbyname_ex": "hostname",
+    "gethostbyaddr": "host",
+    "getnameinfo": "sockaddr flags",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +113,8 @@ class Frame:
 class Call:
     """One call on a socket, as the code above it made it, or one name look-up.
 
-    Of a `sendall` that failed midway nobody knows what was sent, except inside TLS,
-    where Python sends piece by piece: its `data` is empty then, and `error` says so.
+    Of a `sendall` that failed midway nobody knows how much was sent: `data` is empty then,
+    and `error` says so.
     """
 
     number: int  # 1, 2, ... in the order in which the calls ended
@@ -137,7 +142,7 @@ class Recording:
 
     calls: list[Call] = field(default_factory=list)
     _read: "tuple[int, list[Conversation]]" = field(
-        default=(0, []), init=False, repr=False, compare=False
+        default=(-1, []), init=False, repr=False, compare=False
     )
 
     def sent(self, socket: int | None = None) -> bytes:
@@ -162,96 +167,60 @@ class Recording:
         return self._read[1]
 
 
-class _Row:
-    """A method or function that is heard: where its octets and its address are."""
-
-    def __init__(self, name: str, direction: str, parameters: str) -> None:
-        self.name = "socket" if name == "__init__" else name
-        self.direction = direction
-        self.names = parameters.split()
-        self.several = "buffers" in self.names
-        self.octets = self._place("data", "buffer", "buffers")
-        self.address = self._place("address")
-        self.flags = self._place("flags")
-
-    def _place(self, *names: str) -> int:
-        places = [self.names.index(name) for name in names if name in self.names]
-        return places[0] if places else sys.maxsize
-
-    def direction_of(self, args: tuple[Any, ...]) -> str:
-        """Which way the octets go; "" if they were only looked at."""
-        flags = args[self.flags] if self.flags < len(args) else 0
-        peeks = flags and self.direction == "received" and int(flags) & PEEK
-        return "" if peeks else self.direction
-
-    def octets_of(self, args: tuple[Any, ...], value: Any, keep: int) -> tuple[bytes, int]:
-        """The first octets that the call moved, and how many there were."""
-        if isinstance(value, tuple):  # with an address
-            value = value[0]
-        if isinstance(value, bytes):
-            return value[:keep], len(value)
-        if self.octets >= len(args):  # a file; of a method, one that had no octets
-            return _reread(args, value, keep) if "in_fd" in self.names else b"", value
-        buffers = args[self.octets]
-        if self.several:
-            return _join(buffers, min(value, keep)), value
-        size = _length(buffers) if value is None else value
-        return _first(buffers, min(size, keep)), size
-
-    def address_of(self, args: tuple[Any, ...], value: Any) -> Any:
-        """The address that the call gave, or named."""
-        if isinstance(value, tuple):
-            return value[-1]
-        if self.name == "sendto" and len(args) == 2:  # without flags
-            return args[1]
-        return args[self.address] if self.address < len(args) else None
-
-
 class _Attempt:
-    """One call, while it is being made and when it has ended."""
+    """One call: what goes in, and when it has ended, what came out."""
 
     value: Any = None
-    direction = result = error = ""
     size, duration = 0, 0.0
+    result = error = arguments = ""
     frames: tuple[Frame, ...] = ()
 
     def __init__(
-        self, row: _Row, sock: Any, args: Any, keywords: dict[str, Any], keep: int
+        self, name: str, direction: str, sock: Any, given: dict[str, Any], keep: int
     ) -> None:
-        self.row, self.sock, self.args, self.keep = row, sock, args, keep
-        self.arguments = _arguments(args, keywords)
-        if keywords:
-            self.args += tuple(map(keywords.get, row.names[len(args) :]))
+        self.name, self.direction, self.sock = name, direction, sock
+        self.given, self.keep = given, keep
         self.data: bytes | bytearray = b""
         self.outer, _under.attempt = _under.attempt, self
         self.began = perf_counter()
 
     def succeed(self, value: Any) -> None:
+        """Note the result, and the octets: in the result or in what was given."""
         self.duration = perf_counter() - self.began
-        self.value, row = value, self.row
-        if not row.direction:
-            self.result = _result(row.name, self.sock, value)
+        self.value = value
+        if not self.direction:
+            self.result = _outcome(self.name, self.sock, value)
             return
         if not self.size:  # no calls that are parts of this one have moved anything
-            self.data, self.size = row.octets_of(self.args, value, self.keep)
-        self.direction = row.direction_of(self.args)
+            value = value[0] if isinstance(value, tuple) else value
+            self.data, self.size = _moved(self.given, value, self.keep)
         self.result = f"{self.size} bytes"
+        flags = self.given.get("flags")
+        if flags and self.direction == "received" and int(flags) & PEEK:
+            self.direction = ""
 
     def fail(self, error: BaseException) -> None:
         self.duration = perf_counter() - self.began
         self.error = f"{type(error).__name__}: {error}"
-        if self.size:
-            self.direction = self.row.direction
-        elif self.row.name == "sendall" and isinstance(error, OSError):
+        if self.name == "sendall" and isinstance(error, OSError):
             self.error += " (nobody knows how much of it was sent)"
         self.result = self.error
+        if not self.size:  # unless calls that are parts of this one have moved something
+            self.direction = ""
+
+    def address(self) -> Any:
+        """The address that the call gave, or named."""
+        if isinstance(self.value, tuple) and self.sock is not None:
+            return self.value[-1]
+        if self.name == "sendto" and "address" not in self.given:  # there are no flags
+            return self.given.get("flags")
+        return self.given.get("address")
 
     def made(self, inner: "_Attempt") -> bool:
         """Whether a call made meanwhile is a part of this one."""
-        if inner.row.name == "do_handshake":
+        if inner.name == "do_handshake":
             return False
-        accepts = self.row.name == "accept" and inner.row.name == "socket"
-        return inner.sock is self.sock or accepts
+        return inner.sock is self.sock or (self.name, inner.name) == ("accept", "socket")
 
     def take(self, inner: "_Attempt") -> None:
         """Count what a part of this call has moved."""
@@ -310,14 +279,14 @@ class _Ear:
                 _ears.reset(token)
 
     def _call(self, attempt: _Attempt, where: _Socket) -> Call:
-        row, sock, result = attempt.row, attempt.sock, attempt.result
-        direction, data = attempt.direction, b""
+        sock, name = attempt.sock, attempt.name
+        direction, data, result = attempt.direction, b"", attempt.result
         if where.carries_tls and not isinstance(sock, ssl.SSLObject):
             direction = ""
         if direction:
             data = bytes(attempt.data[: min(self.limit, self.room)])
             self.room -= len(data)
-        if row.name == "accept" and not attempt.error:
+        if name == "accept" and not attempt.error:
             new, address = attempt.value
             result = f"socket {self._known(new).number} from {address!r}"
         # Field after field: by their names, it would take three times as long.
@@ -326,15 +295,15 @@ class _Ear:
             attempt.began - self.opened,
             attempt.duration,
             where.number,
-            row.name,
+            name,
             direction,
             data,
             attempt.size,
-            None if sock is None else row.address_of(attempt.args, attempt.value),
+            attempt.address(),
             where.local,
             where.remote,
             where.transport,
-            _inside_tls(sock, row.name),
+            _inside_tls(sock, name),
             attempt.frames,
             attempt.arguments,
             result,
@@ -343,11 +312,14 @@ class _Ear:
 
     def _where(self, attempt: _Attempt) -> _Socket | None:
         """What is known of the socket of a call; None if there is nothing to note."""
-        sock, name = attempt.sock, attempt.row.name
+        sock, name = attempt.sock, attempt.name
         if sock is None:
             return _Socket(0)
-        if name in ("socket", "detach") and self._hands_on(attempt):
+        if name == "socket" and (below := self.at(attempt.given.get("fileno"))):
+            self.sockets[sock] = self.sockets[below]  # the connection goes on under TLS
             return None
+        if name == "detach" and (sock not in self.sockets or self.at(attempt.value)):
+            return None  # the same, from the other side
         known = self._known(sock)
         if isinstance(sock, ssl.SSLObject):
             # It only waits for ciphertext: the system wasn't called.
@@ -355,16 +327,6 @@ class _Ear:
         if known.remote is None and name != "socket":
             known.look(sock)
         return known
-
-    def _hands_on(self, attempt: _Attempt) -> bool:
-        """Whether a connection goes from one object to another: TLS is put on."""
-        sock, args = attempt.sock, attempt.args
-        if attempt.row.name == "detach":
-            return sock not in self.sockets or self.at(attempt.value) is not None
-        below = self.at(args[3]) if len(args) > 3 else None
-        if below is not None:
-            self.sockets[sock] = self.sockets[below]
-        return below is not None
 
     def _known(self, sock: Any) -> _Socket:
         """What is known of a socket. One that is heard for the first time is numbered."""
@@ -387,6 +349,19 @@ class _Ear:
         return None
 
 
+def _moved(given: dict[str, Any], value: Any, keep: int) -> tuple[bytes, int]:
+    """The first octets that a call moved, and how many there were."""
+    if isinstance(value, bytes):
+        return value[:keep], len(value)
+    if "buffers" in given:
+        return _join(given["buffers"], min(value, keep)), value
+    if "in_fd" in given:
+        return _reread(given["in_fd"], given["offset"], value, keep), value
+    buffer = given.get("data", given.get("buffer", b""))
+    size = _length(buffer) if value is None else value
+    return _first(buffer, min(size, keep)), size
+
+
 def _length(buffer: Any) -> int:
     return len(buffer) if isinstance(buffer, bytes) else memoryview(buffer).nbytes
 
@@ -406,9 +381,8 @@ def _join(buffers: Iterable[Any], count: int) -> bytes:
     return bytes(joined)
 
 
-def _reread(args: tuple[Any, ...], count: int, keep: int) -> bytes:
+def _reread(descriptor: int, offset: int | None, count: int, keep: int) -> bytes:
     """Read again what `os.sendfile` took from a file."""
-    descriptor, offset = args[1], args[2]
     if offset is None:  # it took them where the file stood, and moved that
         offset = os.lseek(descriptor, 0, os.SEEK_CUR) - count
     return os.pread(descriptor, min(count, keep), offset)
@@ -428,13 +402,15 @@ def _inside_tls(sock: Any, name: str) -> bool:
     return isinstance(sock, ssl.SSLObject)
 
 
-def _arguments(args: tuple[Any, ...], keywords: dict[str, Any]) -> str:
-    shown = [_shown(value) for value in args]
-    shown += [f"{name}={_shown(value)}" for name, value in keywords.items()]
+def _arguments(given: dict[str, Any], keywords: dict[str, Any]) -> str:
+    shown = [
+        f"{name}={_shown(value)}" if name in keywords else _shown(value)
+        for name, value in given.items()
+    ]
     return f"({', '.join(shown)})"
 
 
-def _result(name: str, sock: Any, value: Any) -> str:
+def _outcome(name: str, sock: Any, value: Any) -> str:
     if name == "getaddrinfo":
         return repr([found[-1] for found in value])
     if name == "close" and sock.fileno() >= 0:
@@ -528,13 +504,36 @@ def _listening() -> tuple[_Ear, ...]:
     return ears
 
 
+def _noting(owner: Any, name: str, direction: str, parameters: str) -> Any:
+    """What stands in the place of a method or function while it is heard."""
+    function, names = getattr(owner, name), parameters.split()
+    shown = "socket" if name == "__init__" else name
+
+    @functools.wraps(function)
+    def heard(*args: Any, **keywords: Any) -> Any:
+        ears = _listening()
+        if not ears:
+            return function(*args, **keywords)
+        given = dict(zip(names, args, strict=False)) | keywords
+        sock = _sender(given, ears) if owner is os else given.pop("self", None)
+        if (owner is os and sock is None) or (name == "close" and sock.fileno() < 0):
+            return function(*args, **keywords)
+        if isinstance(given.get("buffers"), Iterable):  # maybe it can be read only once
+            given["buffers"] = list(given["buffers"])
+            args = sock, given["buffers"], *args[2:]
+        attempt = _Attempt(shown, direction, sock, given, ears[-1].keep)
+        attempt.arguments = _arguments(given, keywords)
+        return _make(attempt, ears, function, args, keywords)
+
+    return heard
+
+
 def _make(
-    ears: tuple[_Ear, ...], row: _Row, sock: Any, call: Any, args: Any, keywords: Any
+    attempt: _Attempt, ears: tuple[_Ear, ...], function: Any, args: Any, keywords: Any
 ) -> Any:
-    """Make a call, and note it."""
-    attempt = _Attempt(row, sock, args, keywords, ears[-1].keep)
+    """Make a call. Note it, or count it to the call on the socket that it is a part of."""
     try:
-        value = call(*args, **keywords)
+        value = function(*args, **keywords)
         attempt.succeed(value)
         return value
     except BaseException as error:
@@ -550,49 +549,12 @@ def _make(
                 ear.note(attempt)
 
 
-def _method(owner: type, name: str) -> Any:
-    """What stands in the place of a method while it is heard."""
-    method, row = getattr(owner, name), _Row(name, *METHODS[name])
-
-    @functools.wraps(method)
-    def heard(sock: Any, /, *args: Any, **keywords: Any) -> Any:
-        ears = _listening()
-        if not ears or (name == "close" and sock.fileno() < 0):
-            return method(sock, *args, **keywords)
-        if row.several and args and isinstance(args[0], Iterable):
-            args = list(args[0]), *args[1:]  # it may be possible to go through it once
-        return _make(ears, row, sock, method.__get__(sock), args, keywords)
-
-    return heard
-
-
-def _lookup(name: str) -> Any:
-    """What stands in the place of a function that looks up a name."""
-    function, row = getattr(socket, name), _Row(name, "", "")
-
-    @functools.wraps(function)
-    def heard(*args: Any, **keywords: Any) -> Any:
-        ears = _listening()
-        if not ears:
-            return function(*args, **keywords)
-        return _make(ears, row, None, function, args, keywords)
-
-    return heard
-
-
-def _sendfile() -> Any:
-    """What stands in the place of `os.sendfile`."""
-    function, row = os.sendfile, _Row("sendfile", "sent", "out_fd in_fd offset count")
-
-    @functools.wraps(function)
-    def heard(out_fd: int, *args: Any, **keywords: Any) -> Any:
-        ears = _listening()
-        sock = next((sock for ear in ears if (sock := ear.at(out_fd))), None)
-        if sock is None:
-            return function(out_fd, *args, **keywords)
-        return _make(ears, row, sock, function, (out_fd, *args), keywords)
-
-    return heard
+def _sender(given: dict[str, Any], ears: tuple[_Ear, ...]) -> Any:
+    """The socket whose descriptor `os.sendfile` was given, None if it isn't heard."""
+    descriptor = given.get("out_fd")
+    if _under.attempt is not None and _under.attempt.name == "sendfile":
+        return _under.attempt.sock
+    return next((sock for ear in ears if (sock := ear.at(descriptor))), None)
 
 
 def _start() -> Any:
@@ -610,16 +572,16 @@ def _start() -> Any:
 
 def _places() -> Iterator[tuple[Any, str, Any]]:
     """All that is replaced while a recording is open: owner, name, and what by."""
-    for name in METHODS:
-        if hasattr(socket.socket, name):
-            yield socket.socket, name, _method(socket.socket, name)
-        for owner in (ssl.SSLSocket, ssl.SSLObject):
-            if name in vars(owner):
-                yield owner, name, _method(owner, name)
-    for name in LOOKUPS:
-        yield socket, name, _lookup(name)
+    for name, (direction, parameters) in METHODS.items():
+        for owner in (socket.socket, ssl.SSLSocket, ssl.SSLObject):
+            inherits = owner is socket.socket and hasattr(owner, name)
+            if inherits or name in vars(owner):
+                yield owner, name, _noting(owner, name, direction, f"self {parameters}")
+    for name, parameters in LOOKUPS.items():
+        yield socket, name, _noting(socket, name, "", parameters)
     if hasattr(os, "sendfile"):
-        yield os, "sendfile", _sendfile()
+        parameters = "out_fd in_fd offset count"
+        yield os, "sendfile", _noting(os, "sendfile", "sent", parameters)
     yield threading.Thread, "start", _start()
 
 

@@ -6,47 +6,30 @@ as were asked for, and the protocol above has to say where a thing ends:
     a line          ends with CR LF                               every protocol here
     a dot-block     ends with a line that is only a dot           SMTP, POP3, NNTP
     counted octets  end when so many have come                    HTTP
+    chunks          say their size, each; the last has 0          HTTP
     the rest        ends when the peer closes                     HTTP, FTP data
 
-Those four, the clock, the limits and TLS live here, once. The wire knows no command, and
-the clients above know no socket: `_receive` is the one place that receives, and `_send`
-the one that sends.
+Those live here, once, with their limits; the clock, TLS and the socket itself are in
+`link`. The wire knows no command, and the clients above know no socket.
 """
 
 import contextlib
 import functools
-import os
-import re
-import select
-import socket
 import ssl
-import struct
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, TooSlow, WireError
-from .octets import CRLF, DOT_LINE, WINDOW, Buffer, as_line, deliver, octets, text
+from .link import TLS, Door, Link
+from .octets import CRLF, DOT_LINE, WINDOW, Buffer, as_line, deliver, text
+
+__all__ = ["TLS", "Door", "Wire", "exchange"]
 
 # A line, in octets. The RFCs ask for 512 (SMTP and POP3 replies, NNTP), mail has lines of
 # 998, HTTP suggests at least 8,000 (RFC 9112 section 3); 64 KiB is what http.client takes.
 MAX_LINE = 64 * 1024
-# A long body restarts the clock as it moves on, but only at this rate, in octets a second.
-# Slower than any modem, and faster than a server that means to hold us for ever.
-MIN_RATE = 1000
-# The first window is for commands and replies; see `_receive`.
-FIRST_WINDOW = 16 * 1024
 # A chunk so small that copying it costs less than handling it by itself.
 LITTLE = 4096
-# The most that one TLS record holds (RFC 8446 section 5.1).
-TLS_RECORD = 16 * 1024
-# How far beyond its clock an exchange may go, in seconds, to save calls.
-SLACK = 0.05
-WINDOWS = os.name == "nt"
-# Windows has no such flag, and waits.
-DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
-
-TLS = bool | ssl.SSLContext
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -75,229 +58,13 @@ def exchange(method: Method) -> Method:
     return cast(Method, speak)
 
 
-def tls_context(tls: TLS) -> ssl.SSLContext:
-    """The context to use for `tls`: the caller's own, or Python's default, which checks
-    the certificate and the host name."""
-    return tls if isinstance(tls, ssl.SSLContext) else ssl.create_default_context()
-
-
-class Wire:
-    """One TCP connection to `host` and `port`.
-
-    `timeout` is one clock, in seconds, for a whole exchange: it starts when we speak and
-    stops at the last octet of the answer. Looking up the host's name is up to the
-    operating system and its own timeouts.
-    """
-
-    def __init__(
-        self, host: str, port: int, *, timeout: float = 30.0, tls: TLS = False
-    ) -> None:
-        if not host or re.search("[\r\n\0]", host):
-            raise ValueError(f"not a host name: {host!r}")
-        if not 0 < port < 65536:
-            raise ValueError(f"not a port number from 1 to 65535: {port!r}")
-        self._set_up(host, timeout)
-        self._socket = self._connect(port)
-        if tls:
-            with self._hanging_up():
-                self.start_tls(tls)
-
-    @classmethod
-    def adopt(cls, accepted: socket.socket, host: str, timeout: float) -> "Wire":
-        """A wire over a connection that the server opened (FTP's active mode)."""
-        wire = cls.__new__(cls)
-        wire._set_up(host, timeout)
-        wire._socket = accepted
-        wire._set_options()
-        return wire
+class Wire(Link):
+    """One TCP connection to `host` and `port`: see `Link` for the two and for `timeout`."""
 
     def _set_up(self, host: str, timeout: float) -> None:
-        if not timeout > 0:
-            raise ValueError(f"the timeout is a number of seconds above 0: {timeout!r}")
-        self.host = host
-        self.timeout = float(timeout)
-        self.is_tls = False
-        self.closed = False
+        super()._set_up(host, timeout)
         self._buffer = b""  # received,
         self._at = 0  # and read up to here
-        self._window = memoryview(bytearray(FIRST_WINDOW))
-        self._ahead: Iterator[Buffer] | None = None  # to be said while we listen
-        self._unsent = memoryview(b"")
-        self._armed = -1.0
-        self.restart_clock()
-
-    def _connect(self, port: int) -> socket.socket:
-        """Try the addresses of the host one after the other, on one clock."""
-        problem: OSError = OSError("no address")
-        found = self._addresses(port)
-        for family, kind, protocol, _, address in found:
-            self._socket = socket.socket(family, kind, protocol)
-            try:
-                self._socket.settimeout(self.remaining())
-                self._socket.connect(address)
-            except OSError as error:
-                self._socket.close()
-                problem = error
-            else:
-                self._set_options()
-                return self._socket
-        self.closed = True
-        if isinstance(problem, TimeoutError):
-            raise self._too_slow() from problem
-        reason = problem.strerror or problem
-        raise Disconnected(f"{self.host}, port {port}: {reason}") from problem
-
-    def _addresses(self, port: int) -> list[Any]:
-        if re.fullmatch(r"[0-9.]+", self.host):  # IPv4 in numbers: nothing to look up
-            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (self.host, port))]
-        try:
-            return socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise WireError(f"no such host: {self.host} ({error.strerror})") from error
-
-    def _set_options(self) -> None:
-        # Every message is sent whole, so there is nothing for Nagle's algorithm to collect.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.settimeout(None)
-        self._poll = None if WINDOWS else select.poll()
-        if self._poll:
-            self._poll.register(self._socket, select.POLLIN)
-
-    @contextlib.contextmanager
-    def _hanging_up(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self.close()
-            raise
-
-    # Who is there
-
-    @property
-    def peer(self) -> tuple[str, int]:
-        """The address and port at the other end."""
-        return self._address(self._socket.getpeername)
-
-    @property
-    def local(self) -> tuple[str, int]:
-        """The address and port at this end."""
-        return self._address(self._socket.getsockname)
-
-    def _address(self, ask: Callable[[], Any]) -> tuple[str, int]:
-        try:
-            host, port = ask()[:2]
-        except OSError as error:
-            raise Disconnected("the connection is closed") from error
-        return host, port
-
-    def guard(self, *secrets: str, allow_cleartext: bool) -> None:
-        """Raise `ValueError` unless `secrets` may be said here: they have no line end, and
-        the connection is under TLS, or within this machine, or the caller allows it."""
-        for secret in secrets:
-            octets(secret)
-        if not (allow_cleartext or self.is_tls or is_loopback(self.peer[0])):
-            raise ValueError(
-                f"the password would cross the network to {self.host} in clear text: "
-                "use TLS, or pass allow_cleartext=True"
-            )
-
-    # The clock
-
-    def restart_clock(self) -> None:
-        """Give the peer the whole timeout again, from now."""
-        self._deadline = time.monotonic() + self.timeout
-        self._moved = 0
-
-    def remaining(self) -> float:
-        """The seconds left; raises `TooSlow` when there are none."""
-        remaining = self._deadline - time.monotonic()
-        if remaining <= 0:
-            raise self._too_slow()
-        return remaining
-
-    def progress(self, count: int) -> None:
-        """Note that `count` more octets of something long have passed."""
-        self._moved += count
-        if self._moved >= MIN_RATE * self.timeout:
-            self.restart_clock()
-
-    def _too_slow(self) -> TooSlow:
-        return TooSlow(f"{self.host}: no whole answer within {self.timeout:g} seconds")
-
-    def _arm(self, wait: bool = True) -> None:
-        """See to it that the next call on the socket ends with the clock, or at once.
-
-        `settimeout` would make Python ask the kernel twice for each call, so the kernel's
-        own timer is used where there is one. Setting it is a call as well: it stays as it
-        is while it overruns the clock by no more than `SLACK`.
-        """
-        if self.closed:
-            raise Disconnected(f"{self.host}: the connection is closed on this side")
-        remaining = self.remaining()
-        if not wait or self.is_tls or WINDOWS:
-            self._socket.settimeout(remaining if wait else 0.0)
-        elif not remaining <= self._armed <= remaining + SLACK:
-            self._armed = self.timeout if remaining > self.timeout - SLACK else remaining
-            # Two numbers, seconds and microseconds; both 0 would mean: for ever.
-            limit = struct.pack("@ll", int(self._armed), int(self._armed % 1 * 1e6) or 1)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-
-    # The two choke points
-
-    def _receive(self, most: int = WINDOW, *, wait: bool = True) -> memoryview:
-        """Wait for octets and return them, `most` at the most; none is the peer's end.
-
-        They lie in a window that the next call uses again. It begins small and grows for
-        a connection that fills it.
-        """
-        if self._ahead is not None:
-            self._send_ahead()
-        window = self._window if most >= len(self._window) else self._window[:most]
-        self._arm(wait)
-        try:
-            count = self._socket.recv_into(window)
-        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError) as error:
-            raise self._too_slow() from error
-        except ssl.SSLEOFError as error:
-            raise Disconnected(f"{self.host}: cut off without TLS's goodbye") from error
-        except OSError as error:
-            raise self._lost(error) from error
-        if count == len(self._window) < WINDOW:
-            self._window = memoryview(bytearray(WINDOW))
-        return window[:count]
-
-    def _send(self, data: Buffer, flags: int = 0) -> int:
-        """Hand octets to the kernel and return how many it took."""
-        self._arm()
-        try:
-            return self._socket.send(data, flags)
-        except (BlockingIOError, TimeoutError) as error:
-            if flags:  # it was not to wait
-                return 0
-            raise self._too_slow() from error
-        except OSError as error:
-            raise self._lost(error) from error
-
-    def _lost(self, error: OSError) -> WireError:
-        if isinstance(error, ConnectionError):
-            return Disconnected(f"{self.host}: connection lost ({error.strerror})")
-        return WireError(f"{self.host}: {error}")
-
-    def _is_readable(self) -> bool:
-        """Whether there is anything to receive now. Asked before all that is said."""
-        return bool(self._poll.poll(0)) if self._poll else self._ready(0)[0]
-
-    def _ready(self, wait: float, sending: bool = False) -> tuple[bool, bool]:
-        """Whether octets can be received, and sent, within `wait` seconds."""
-        if WINDOWS:
-            outward = [self._socket] if sending else []
-            found = select.select([self._socket], outward, [], wait)
-            return bool(found[0]), bool(found[1])
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN | (select.POLLOUT * sending))
-        events = sum(event for _, event in poll.poll(wait * 1000))
-        return bool(events & ~select.POLLOUT), bool(events & select.POLLOUT)
 
     # Speaking
 
@@ -318,14 +85,6 @@ class Wire:
         self.restart_clock()
         self.send_more(data)
 
-    def send_more(self, data: Buffer) -> None:
-        """Say `data` within an exchange that has begun."""
-        count = self._send(data)
-        while count < len(data):
-            self.progress(count)
-            data = memoryview(data)[count:]
-            count = self._send(data)
-
     def send_ahead(self, pieces: Iterable[Buffer]) -> None:
         """Say `pieces` while listening: they go out whenever an answer is waited for.
 
@@ -336,34 +95,14 @@ class Wire:
         self.restart_clock()
         self._ahead = iter(pieces)
 
-    @property
-    def is_sending(self) -> bool:
-        """Whether an answer came before all of `send_ahead` was said."""
-        return self._ahead is not None
+    def start_tls(self, tls: TLS, session: ssl.SSLSession | None = None) -> None:
+        """Encrypt from here on, and check who the server is.
 
-    def check_all_said(self, answer: str) -> None:
-        """Raise `ProtocolError` if `answer` came before all of `send_ahead` was said."""
-        if self.is_sending:
-            raise ProtocolError(f"{self.host} answered before it had heard all: {answer}")
-
-    def _send_ahead(self) -> None:
-        while self._ahead is not None:
-            if not self._unsent:
-                piece = next(self._ahead, None)
-                if piece is None:
-                    self._ahead = None
-                    return
-                self._unsent = memoryview(piece)
-                continue
-            count = 0 if self.is_tls else self._send(self._unsent[:WINDOW], DONT_WAIT)
-            if not count:
-                readable, writable = self._ready(self.remaining(), sending=True)
-                if readable:
-                    return
-                if self.is_tls and writable:  # a record fits where anything does
-                    count = self._send(self._unsent[:TLS_RECORD])
-            self.progress(count)
-            self._unsent = self._unsent[count:]
+        What was received before the handshake would count as the server's word after it,
+        though anybody on the way may have put it there: it is a `ProtocolError`.
+        """
+        self._hear_nothing()
+        super().start_tls(tls, session)
 
     def _hear_nothing(self) -> None:
         if self.closed:
@@ -375,6 +114,14 @@ class Wire:
         if self._at < len(self._buffer):
             unasked = text(self._buffer[self._at : self._at + 80])
             raise ProtocolError(f"{self.host} spoke before it was asked: {unasked!r}")
+
+    def has_ended(self) -> bool:
+        """Whether the peer hung up since it last spoke; what else it said is an error."""
+        try:
+            self._hear_nothing()
+        except Disconnected:
+            return True
+        return False
 
     # Listening
 
@@ -444,6 +191,12 @@ class Wire:
             self.progress(len(found))
             yield found
 
+    def rest(self) -> Iterator[Buffer]:
+        """All octets until the peer says that it has no more, piece by piece."""
+        while found := self.piece():
+            self.progress(len(found))
+            yield found
+
     def chunks(self, size_of: Callable[[bytes], int], limit: int) -> Iterator[Buffer]:
         """The octets of chunks: a line that says a size, so many octets, CR LF; the last
         has size 0 (RFC 9112 section 7.1). `size_of` reads the line, which must end within
@@ -474,12 +227,6 @@ class Wire:
     def _note(self, found: bytes) -> bytes:
         self.progress(len(found))
         return found
-
-    def rest(self) -> Iterator[Buffer]:
-        """All octets until the peer says that it has no more, piece by piece."""
-        while found := self.piece():
-            self.progress(len(found))
-            yield found
 
     def block(self) -> Iterator[Buffer]:
         """The octets of a dot-block, piece by piece (RFC 1939 section 3).
@@ -528,6 +275,8 @@ class Wire:
         self._at = end + len(DOT_LINE)
         return deliver([found], None, limit)
 
+    # Many commands, and their answers
+
     def answers(
         self,
         commands: Sequence[tuple[Asked, bytes]],
@@ -562,103 +311,8 @@ class Wire:
             raise refusal
         return done
 
-    def has_ended(self) -> bool:
-        """Whether the peer hung up since it last spoke; what else it said is an error."""
-        try:
-            self._hear_nothing()
-        except Disconnected:
-            return True
-        return False
-
-    # TLS, and the end
-
-    def start_tls(self, tls: TLS, session: ssl.SSLSession | None = None) -> None:
-        """Encrypt from here on, and check who the server is.
-
-        What was received before the handshake would count as the server's word after it,
-        though anybody on the way may have put it there: it is a `ProtocolError`.
-        """
-        self._hear_nothing()
-        try:
-            self._socket.settimeout(self.remaining())
-            self._socket = tls_context(tls).wrap_socket(
-                self._socket,
-                server_hostname=self.host,
-                suppress_ragged_eofs=False,
-                session=session,
-            )
-            self.is_tls = True
-        except ssl.SSLCertVerificationError as error:
-            reason = error.verify_message.rstrip(".")
-            raise WireError(f"not the server's certificate: {reason}") from error
-        except TimeoutError as error:
-            raise self._too_slow() from error
-        except OSError as error:
-            reason = getattr(error, "reason", None) or error.strerror or "hung up"
-            raise WireError(f"no TLS with {self.host}: {reason}") from error
-
-    @property
-    def session(self) -> ssl.SSLSession | None:
-        """The TLS session, for another connection to the same server to resume."""
-        return getattr(self._socket, "session", None)
-
-    def finish(self) -> None:
-        """Say that nothing more will be said: TLS's goodbye, or TCP's."""
-        with contextlib.suppress(OSError):
-            if isinstance(self._socket, ssl.SSLSocket):
-                self._socket.settimeout(self.remaining())
-                self._socket.unwrap()
-            else:
-                self._socket.shutdown(socket.SHUT_WR)
-
-    def fileno(self) -> int:
-        """The socket's number, to wait for it together with others."""
-        return self._socket.fileno()
-
-    def close(self) -> None:
-        """Hang up, without a word."""
-        self.closed = True
-        with contextlib.suppress(OSError):
-            self._socket.close()
-
-
-class Door:
-    """A port of ours to which the peer of `wire` is to connect (FTP's active mode)."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        family = socket.AF_INET6 if ":" in wire.local[0] else socket.AF_INET
-        self._socket = socket.create_server((wire.local[0], 0), family=family, backlog=1)
-        self.address: tuple[str, int] = self._socket.getsockname()[:2]
-
-    def __enter__(self) -> "Door":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._socket.close()
-
-    def accept(self) -> Wire:
-        """Wait for the connection, on the clock of `wire`, and close the door.
-
-        Raises `ProtocolError` if somebody else comes in.
-        """
-        try:
-            self._socket.settimeout(self._wire.remaining())
-            accepted, address = self._socket.accept()
-        except TimeoutError as error:
-            raise TooSlow(f"{self._wire.host} did not connect back") from error
-        if address[0] != self._wire.peer[0]:
-            accepted.close()
-            raise ProtocolError(f"{address[0]} came in place of {self._wire.host}")
-        return Wire.adopt(accepted, self._wire.host, self._wire.timeout)
-
 
 def is_end(lines: list[bytes], n: int) -> bool:
     """Whether of `lines`, which stood apart by CR LF and a dot, the one before `n` is the
     last: after the dot comes CR LF, its own or that of the next dot."""
     return lines[n].startswith(CRLF) or (not lines[n] and n + 1 < len(lines))
-
-
-def is_loopback(address: str) -> bool:
-    """Whether `address`, in numbers, is this very machine."""
-    return address == "::1" or address.removeprefix("::ffff:").startswith("127.")

@@ -1,0 +1,187 @@
+"""Do every job twice, by hand and by the standard library, on local servers.
+
+The servers are a Lab, started for this and brought back to its beginning before each side.
+"Same" means that both sides returned the same value; the times are each side's own, from
+connecting to the result. The exit status is 0 only if all agree.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .output import console, one_line
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from protoclients.fixtures import Lab
+    from protoclients.jobs import Job
+
+EXAMPLES = """\
+  protoclients demo
+  protoclients demo --json
+"""
+NEXT = """\
+Go on with
+  protoclients pop3     each client is a tool too, here with its own server
+  protoclients serve    the same servers, for any program
+  protoclients ports    the common ports, and what is often said wrongly of them
+"""
+WIDE = 122  # columns in which the clients' full names fit
+
+
+class Side(NamedTuple):
+    """What one way of doing a job came to; `error` is "" if it came to an end."""
+
+    result: Any
+    seconds: float
+    error: str
+
+
+class Done(NamedTuple):
+    """A job done both ways."""
+
+    job: "Job"
+    by_hand: Side
+    by_library: Side
+
+    @property
+    def error(self) -> str:
+        return "; ".join(
+            f"{way}: {side.error}"
+            for way, side in (("by hand", self.by_hand), ("by library", self.by_library))
+            if side.error
+        )
+
+    @property
+    def same(self) -> bool:
+        return not self.error and bool(self.by_hand.result == self.by_library.result)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="the table for machines")
+
+
+def run(options: argparse.Namespace) -> int:
+    from protoclients.fixtures import Lab
+    from protoclients.jobs import all_jobs
+
+    begun = time.perf_counter()
+    jobs = all_jobs()
+    with Lab() as lab:
+        done = (both_ways(job, lab) for job in jobs)
+        finished = list(done) if options.json else shown(jobs, done)
+    if options.json:
+        json.dump({"jobs": [as_json(one) for one in finished]}, sys.stdout, indent=2)
+        print()
+    else:
+        summary(finished, time.perf_counter() - begun)
+    return 0 if all(one.same for one in finished) else 1
+
+
+def both_ways(job: "Job", lab: "Lab") -> Done:
+    return Done(job, one_way(job.by_hand, lab), one_way(job.by_library, lab))
+
+
+def one_way(side: Any, lab: "Lab") -> Side:
+    lab.reset()
+    result, error, begun = None, "", time.perf_counter()
+    try:
+        result = side(lab)
+    except Exception as problem:  # whatever it is, the other jobs go on
+        error = one_line(f"{type(problem).__name__}: {problem}")
+    return Side(result, time.perf_counter() - begun, error)
+
+
+def as_json(done: Done) -> dict[str, Any]:
+    row = {
+        "protocol": done.job.protocol,
+        "job": done.job.name,
+        "by_hand": done.job.hand,
+        "by_library": done.job.library,
+        "same": done.same,
+        "seconds_by_hand": round(done.by_hand.seconds, 6),
+        "seconds_by_library": round(done.by_library.seconds, 6),
+    }
+    return row | ({"error": done.error} if done.error else {})
+
+
+# For people
+
+
+def shown(jobs: list["Job"], done: Iterator[Done]) -> list[Done]:
+    """Print a line about each job as soon as it is done; on a terminal a bar tells how
+    many are to come."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    out, finished = console(), []
+    is_wide = out.width >= WIDE
+    table = [cells(job, is_wide) for job in jobs]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    names = ("", "job", "by hand", "by library") if is_wide else ("", "job", "library")
+    out.print(aligned(names, ("hand", "lib"), "", widths, out.width), style="bold")
+    parts = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*parts, console=out, transient=True, disable=not out.is_terminal) as bar:
+        task = bar.add_task(jobs[0].title, total=len(jobs))
+        for one in done:
+            finished.append(one)
+            out.print(line(one, widths, out.width))
+            if one.error:
+                out.print(f"        {one.error}", style="red", markup=False)
+            following = jobs[len(finished) : len(finished) + 1] or [one.job]
+            bar.update(task, advance=1, description=following[0].title)
+    return finished
+
+
+def cells(job: "Job", is_wide: bool) -> list[str]:
+    """The words of a line. Where it is narrow our client has no column, since it has the
+    protocol's name, and the library is named by its module."""
+    protocol = {"echo": "Echo", "telnet": "Telnet"}.get(job.protocol, job.protocol.upper())
+    if is_wide:
+        return [protocol, job.title, job.hand, job.library]
+    return [protocol, job.title, job.library.rpartition(".")[0]]
+
+
+def line(done: Done, widths: list[int], width: int) -> "Text":
+    from rich.text import Text
+
+    result, style = ("same", "green") if done.same else ("DIFFERENT", "bold red")
+    sides = (done.by_hand, done.by_library)
+    times = [f"{side.seconds * 1000:.1f}" for side in sides]
+    words = cells(done.job, is_wide=len(widths) == 4)
+    text = Text(aligned(words, times, result, widths, width))
+    text.stylize("cyan", 0, widths[0])
+    text.stylize(style, len(text) - len(result))
+    return text
+
+
+def aligned(
+    words: Sequence[str], times: Sequence[str], result: str, widths: list[int], width: int
+) -> str:
+    """One line of the table. Where it is too long for `width`, the title gives way."""
+    protocol, title, *clients = (
+        f"{word:{room}}" for word, room in zip(words, widths, strict=True)
+    )
+    right = "".join(f" {client}" for client in clients)
+    right += "".join(f" {time:>5}" for time in times) + f"  {result:4}"
+    room = width - len(f"{protocol} {right}")
+    if len(title.rstrip()) > room:
+        title = f"{title[: room - 1]}…"
+    return f"{protocol} {title[:room]}{right}".rstrip()
+
+
+def summary(done: list[Done], seconds: float) -> None:
+    out = console()
+    different = sum(not one.same for one in done)
+    quicker = sum(one.by_hand.seconds < one.by_library.seconds for one in done)
+    out.print(
+        f"\n{len(done)} jobs in {seconds:.1f} s: "
+        + (f"{different} DIFFERENT" if different else "the same by hand and by library")
+        + f"; quicker by hand in {quicker}.",
+        style="bold red" if different else "bold green",
+    )
+    out.print("Times in ms. By hand is protoclients.HTTP, protoclients.SMTP and so on.\n")
+    out.print(NEXT, end="", markup=False)

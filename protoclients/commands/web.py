@@ -1,0 +1,147 @@
+"""Fetch a page, send a form, upload a file (HTTP/1.1, RFC 9112).
+
+URL may be a path alone: then a Lab answers, a small site made for this command.
+"""
+
+import argparse
+import os
+from contextlib import ExitStack
+from typing import BinaryIO
+
+from protoclients.errors import LimitExceeded, Refused
+from protoclients.http1 import HTTP, LENGTH, Headers, Response
+
+from .output import Output, note, output, source
+from .redirects import FORM, SCHEMES, Request, location, redirected
+from .target import Target, add_options, connected, log_in, reached
+
+MAX_REDIRECTS = 10
+# What stands in a target as it is: reserved characters, and percent-encoding.
+SAFE = "%/:=&?~+!$,;'@()*[]"
+EXAMPLES = """\
+  protoclients http /poem.txt
+  protoclients http -i /chunked
+  protoclients http -d "name=Ada&protocol=HTTP" /form
+  protoclients http -L /redirect -o poem.txt
+  protoclients http http://localhost:8080/poem.txt
+"""
+
+
+class HeardHTTP(HTTP):
+    """HTTP that calls `heard` with each response as soon as its head is there: what is to
+    be done with the body depends on it."""
+
+    def heard(self, response: Response) -> None:
+        """Given by `ask`."""
+
+    def _head(self) -> Response:
+        response = super()._head()
+        self.heard(response)
+        return response
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("url", nargs="?", metavar="URL", help="http://…, https://…, HOST:PORT/…, or /…")
+    add("-X", dest="method", metavar="METHOD", help="another method than GET")
+    add(
+        "-H",
+        dest="headers",
+        action="append",
+        default=[],
+        type=field,
+        metavar="FIELD",
+        help="'Name: value' for the head; may be repeated",
+    )
+    body = parser.add_mutually_exclusive_group()
+    body.add_argument("-d", dest="data", metavar="DATA", help="send a form by POST")
+    body.add_argument("-T", dest="upload", metavar="FILE", help="upload a file by PUT")
+    body.add_argument("-I", dest="head", action="store_true", help="the head alone")
+    add("-i", dest="include", action="store_true", help="show the heads too")
+    add("-L", dest="follow", action="store_true", help="follow up to 10 redirects")
+    add("-o", dest="output", metavar="FILE", help="where the body goes")
+    add_options(parser, login=True, starttls=False)
+
+
+def field(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"not of the form Name: value: {text!r}")
+    return name, value.strip(" \t")
+
+
+def run(options: argparse.Namespace) -> int:
+    with ExitStack() as end:
+        target = end.enter_context(reached(options, options.url, "http", SCHEMES))
+        body = end.enter_context(source(options.upload)) if options.upload else b""
+        if options.upload and target.path.endswith("/"):
+            target = target._replace(path=target.path + os.path.basename(options.upload))
+        request = asked(options, body)
+        out = end.enter_context(output(options.output))
+        for _ in range(MAX_REDIRECTS + 1):
+            response = ask(options, target, request, out)
+            if not location(response) or not options.follow:
+                return judged(response)
+            target, request = redirected(target, request, response)
+    raise LimitExceeded(f"more than {MAX_REDIRECTS} redirects, the last to {target.path}")
+
+
+def asked(options: argparse.Namespace, body: bytes | BinaryIO) -> Request:
+    """The request that the command line asks for."""
+    headers = Headers(options.headers)
+    method = "HEAD" if options.head else "PUT" if options.upload else "GET"
+    if options.data is not None:
+        method, body = "POST", options.data.encode("utf-8", "surrogateescape")
+        headers += [] if headers.get(FORM[0]) else [FORM]
+    return Request(options.method or method, headers, body)
+
+
+def judged(response: Response) -> int:
+    if response.status >= 400:
+        raise Refused(f"{response.status} {response.reason}".rstrip())
+    if where := location(response):
+        note(f"{response.status}: it is at {where}, and -L goes there")
+    return 0
+
+
+def ask(
+    options: argparse.Namespace, target: Target, request: Request, out: Output
+) -> Response:
+    """Send one request; the body of the answer goes to `out`, unless it is a redirect
+    that is followed."""
+    write = out.write
+
+    def heard(response: Response) -> None:
+        if options.include or options.head:
+            write(head(response))
+        length = response.headers.get("Content-Length") or ""
+        if options.follow and location(response):
+            out.write = len
+        elif response.status >= 200:
+            out.expect(int(length) if LENGTH.fullmatch(length) else None, target.path)
+
+    http: HeardHTTP
+    with connected(HeardHTTP, options, target) as http:
+        http.heard = heard  # type: ignore[method-assign]
+        log_in(http, options, target)
+        method, headers, body = request
+        response = http.request(method, quoted(target.path), headers, body, into=out.into)
+    if out.write is len:
+        out.write = write
+    return response
+
+
+def head(response: Response) -> bytes:
+    lines = [f"HTTP/{response.version} {response.status} {response.reason}".rstrip()]
+    lines += [f"{name}: {value}" for name, value in response.headers]
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
+
+
+def quoted(path: str) -> str:
+    """The target of the request: what people type in a path may need encoding."""
+    path = path if path.startswith("/") else f"/{path}"
+    if path.isascii() and path.isprintable() and " " not in path:
+        return path
+    from urllib.parse import quote
+
+    return quote(path, safe=SAFE, errors="surrogateescape")
