@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, WireError
-from .octets import MAX_BODY, MAX_ENTRIES, deliver, in_pieces, octets, text
+from .octets import MAX_BODY, MAX_ENTRIES, deliver, in_pieces, many_objects, octets, text
 from .reply import Reply, expect, read_reply
 from .wire import TLS, Door, Wire, exchange
 
@@ -164,7 +164,8 @@ class FTP:
     def mlsd(self, path: str = "", *, limit: int = MAX_BODY) -> FactsList:
         """The names in a directory, each with its facts, such as {"type": "file", "size":
         "120", "modify": "20260901120000"}: made for programs (RFC 3659 section 7)."""
-        return [facts(line) for line in self._listing("MLSD", path, limit)]
+        with many_objects():
+            return [facts(line) for line in self._listing("MLSD", path, limit)]
 
     @exchange
     def list(self, path: str = "", *, limit: int = MAX_BODY) -> Names:
@@ -441,8 +442,14 @@ def quoted(reply: Reply) -> str:
 
 def facts(line: str) -> tuple[str, Facts]:
     """The name and the facts in a line of MLSD: "size=4;type=file; name" (RFC 3659)."""
-    before, space, name = line.partition(" ")
-    pairs = [fact.partition("=") for fact in before.split(";")[:-1]]
-    if not (space and name and all(equals for _, equals, _ in pairs)):
-        raise ProtocolError(f"not facts and a name: {line[:80]!r}")
-    return name, {fact.lower(): value for fact, _, value in pairs}
+    wrong = f"not facts and a name: {line[:80]!r}"
+    before, _, name = line.partition(" ")
+    if not name:
+        raise ProtocolError(wrong)
+    found = {}
+    for fact in before.split(";")[:-1]:
+        key, equals, value = fact.partition("=")
+        if not equals:
+            raise ProtocolError(wrong)
+        found[key.lower()] = value
+    return name, found

@@ -114,16 +114,15 @@ class POP3:
         self.wire.guard(user, password, allow_cleartext=True)
         mechanism = sasl.choose(self.capa().get("SASL", []), mechanism)
         self.wire.guard(allow_cleartext=allow_cleartext or mechanism == "CRAM-MD5")
-        self.wire.send_line(f"AUTH {mechanism}")
-        for turn in range(sasl.MAX_TURNS):
-            reply = text(self.wire.read_line())
-            if not reply.startswith("+ "):
-                checked(reply)
-                return
-            challenge = sasl.decode(reply.removeprefix("+ "))
-            response = sasl.MECHANISMS[mechanism](user, password, challenge, turn)
-            self.wire.send_line(sasl.encode(response))
-        raise ProtocolError(f"AUTH {mechanism}: the server asks and asks")
+        sasl.converse(mechanism, user, password, self._challenge)
+
+    def _challenge(self, line: str) -> str | None:
+        self.wire.send_line(line)
+        reply = text(self.wire.read_line())
+        if reply.startswith("+") and not reply.startswith("+OK"):
+            return reply[1:].strip(" ")
+        checked(reply)
+        return None
 
     # The TRANSACTION state (section 5)
 

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 LIMIT = 64 * 1024  # octets kept of one call: a whole block of the largest usual size
 TOTAL_LIMIT = 64 * 1024 * 1024  # octets kept of one recording, so that memory is safe
 DEPTH = 40  # levels of the stack kept with a call
+PEEK = int(socket.MSG_PEEK)  # a plain number: reckoning with enumerations is slow
 
 # What is heard: which way the octets go, and the parameters after the socket itself.
 METHODS = {

@@ -102,15 +102,14 @@ class SMTP:
         self.wire.guard(user, password, allow_cleartext=True)
         mechanism = sasl.choose(self._greeted().get("AUTH", []), mechanism)
         self.wire.guard(allow_cleartext=allow_cleartext or mechanism == "CRAM-MD5")
-        reply = self._ask(f"AUTH {mechanism}")
-        for turn in range(sasl.MAX_TURNS):
-            if reply.code != 334:
-                expect(reply, "2xx")
-                return
-            challenge = sasl.decode(reply.text)
-            response = sasl.MECHANISMS[mechanism](user, password, challenge, turn)
-            reply = self._ask(sasl.encode(response))
-        raise ProtocolError(f"AUTH {mechanism}: the server asks and asks")
+        sasl.converse(mechanism, user, password, self._challenge)
+
+    def _challenge(self, line: str) -> str | None:
+        reply = self._ask(line)
+        if reply.code == 334:
+            return reply.text
+        expect(reply, "2xx")
+        return None
 
     # A mail: MAIL, RCPT and DATA, in this order (section 3.3)
 
