@@ -29,6 +29,8 @@ TLS_RECORD = 16 * 1024
 # How far beyond its clock an exchange may go, in seconds, to save calls.
 SLACK = 0.05
 WINDOWS = os.name == "nt"
+# Linux alone has it. See `_receive`.
+QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)
 # Windows has no such flag, and waits.
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 
@@ -81,6 +83,7 @@ class Link:
         self._window = memoryview(bytearray(FIRST_WINDOW))
         self._ahead: Iterator[Buffer] | None = None  # to be said while we listen
         self._unsent = memoryview(b"")
+        self._heard = False  # something, since we last spoke
         self._armed = -1.0
         self.restart_clock()
 
@@ -214,7 +217,13 @@ class Link:
         window = self._window if most >= len(self._window) else self._window[:most]
         self._arm(wait)
         try:
+            if self._heard and QUICK_ACK:
+                # A server that writes its answer in parts may hold back the next one until
+                # the last is acknowledged (Nagle's algorithm), which takes 40 ms unless
+                # the kernel is told that there is nothing to wait for.
+                self._socket.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
             count = self._socket.recv_into(window)
+            self._heard = True
         except (BlockingIOError, TimeoutError, ssl.SSLWantReadError) as error:
             raise self._too_slow() from error
         except ssl.SSLEOFError as error:
@@ -228,6 +237,7 @@ class Link:
     def _send(self, data: Buffer, flags: int = 0) -> int:
         """Hand octets to the kernel and return how many it took."""
         self._arm()
+        self._heard = False
         try:
             return self._socket.send(data, flags)
         except (BlockingIOError, TimeoutError) as error:
@@ -276,13 +286,16 @@ class Link:
                     return
                 self._unsent = memoryview(piece)
                 continue
-            count = 0 if self.is_tls else self._send(self._unsent[:WINDOW], DONT_WAIT)
-            if not count:
-                readable, writable = self._ready(self.remaining(), sending=True)
-                if readable:
-                    return
-                if self.is_tls and writable:  # a record fits where anything does
-                    count = self._send(self._unsent[:TLS_RECORD])
+            try:
+                count = 0 if self.is_tls else self._send(self._unsent[:WINDOW], DONT_WAIT)
+                if not count:
+                    readable, writable = self._ready(self.remaining(), sending=True)
+                    if readable:
+                        return
+                    if self.is_tls and writable:  # a record fits where anything does
+                        count = self._send(self._unsent[:TLS_RECORD])
+            except Disconnected:
+                return  # it may have said why before it hung up
             self.progress(count)
             self._unsent = self._unsent[count:]
 
