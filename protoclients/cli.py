@@ -25,6 +25,7 @@ from .commands.output import columns, one_line, warn
 # The verb, its file in commands/, and what it is for.
 VERBS = {
     "demo": ("demo", "every protocol, by hand and by library, on local servers"),
+    "compare": ("compare", "one job by hand and by library, line beside line"),
     "serve": ("serve", "local servers to try any client on, until Ctrl-C"),
     "ports": ("ports", "the common ports, and what is often said wrongly about them"),
     "http": ("web", "fetch a page, send a form, upload a file"),
@@ -51,8 +52,8 @@ The verbs:
 Each has an explanation and examples: protoclients VERB --help
 """
 EXIT_STATUS = """\
-exit status: 0 done, 1 the server refused, 2 wrong usage or a file, 3 the conversation
-broke, 130 Ctrl-C"""
+exit status: 0 done, 1 the server refused, 2 wrong usage or a file,
+3 the conversation broke, 130 Ctrl-C"""
 
 
 class Parser(argparse.ArgumentParser):

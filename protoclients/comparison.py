@@ -15,7 +15,6 @@ field, if the job's code has its name.
 """
 
 import inspect
-import linecache
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -25,8 +24,9 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from .conversation import Conversation, Step
+from .grammar import source
 from .jobs import Job, Lab
-from .recorder import Frame, record
+from .recorder import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,28 +122,25 @@ def compare(job: Job, lab: Lab) -> Comparison:
     the job uses, where each side is done once only. What goes wrong on one side is told,
     not raised.
     """
-    sides = [heard(way, lab) for way in (job.by_hand, job.by_library)]
-    timed = hasattr(lab, "reset")
-    if timed:
-        for side, way in zip(sides, (job.by_hand, job.by_library), strict=True):
-            side.seconds = side.seconds if side.error else done(way, lab).seconds
-    hand, library = sides
+    hand, library = one_way(job.by_hand, lab), one_way(job.by_library, lab)
     return Comparison(
         job,
         hand,
         library,
         aligned(hand.conversations, library.conversations),
-        unasked(hand, job.hand, job.by_hand),
-        unasked(library, job.library, job.by_library),
-        timed,
+        unasked(hand, asking(job, job.hand, job.by_hand)),
+        unasked(library, asking(job, job.library, job.by_library)),
+        hasattr(lab, "reset"),
     )
 
 
-def heard(way: Callable[[Lab], Any], lab: Lab) -> Side:
-    """Do a job one way, under a recorder. Threads that it starts are heard too."""
+def one_way(way: Callable[[Lab], Any], lab: Lab) -> Side:
+    """Do a job one way, under a recorder; with a Lab once more without, for the time."""
     with record(threads=True) as recording:
         side = done(way, lab)
     side.conversations = recording.conversations
+    if hasattr(lab, "reset") and not side.error:
+        side.seconds = done(way, lab).seconds
     return side
 
 
@@ -209,7 +206,7 @@ VARIABLE = [
         ("port", r"\b\d{1,3}(?:,\d{1,3}){5}\b"),
         ("port", r"\|\d{2,5}\|"),
         ("port", r"(?<=[\w\]]):\d{4,5}\b"),
-        ("message-id", r"(?<=<)[^<>\s@]*\d{4}[^<>\s@]*(?=@)"),
+        ("message-id", r"(?<=<)[^<>\s@]*(?:\d{4}|[0-9a-f]{8})[^<>\s@]*(?=@)"),
         ("queue number", r"(?i)(?<=queued as )\S+"),
         ("digest", r"\b[0-9a-f]{32}\b"),
         ("nonce", r"(?<=334 )\S{16,}"),
@@ -225,6 +222,7 @@ class Key(NamedTuple):
 
     slot: tuple[str, ...]  # steps in one row have the same
     text: str
+    near: str  # of texts that differ, those with the same are nearer to each other
     weight: int  # a command says more about the place than its reply
 
 
@@ -250,7 +248,9 @@ def _row(left: Step, right: Step, same: bool) -> Row:
     if not same:
         return Row(left, right, "differs", in_words(left.kind, ours, theirs))
     but = [name for name, one in VARIABLE if one.findall(ours) != one.findall(theirs)]
-    return Row(left, right, "same", f"but for the {' and '.join(sorted({*but}))}" * bool(but))
+    return Row(
+        left, right, "same", f"but for the {' and '.join(sorted({*but}))}" * bool(but)
+    )
 
 
 def _elsewhere(rows: list[Row]) -> list[Row]:
@@ -268,6 +268,8 @@ def _elsewhere(rows: list[Row]) -> list[Row]:
                 one = rows[place]
                 way = "by library" if one.left else "by hand"
                 why = f"another order: it is {when} {way}"
+                if step.channel and step.text.startswith("226"):
+                    why += ", since two connections keep no order between them"
                 rows[place] = Row(one.left, one.right, one.mark, why)
         else:
             twins.append(at)
@@ -277,7 +279,7 @@ def _elsewhere(rows: list[Row]) -> list[Row]:
 def normal(text: str) -> str:
     """`text` with the names of what varies in its place."""
     for name, pattern in VARIABLE:
-        text = pattern.sub(f"‹{name}›", text)
+        text = pattern.sub(f"<{name}>", text)
     return text
 
 
@@ -289,7 +291,9 @@ def _keys(talk: Conversation) -> Iterator[Key]:
         elif step.speaker != "-":
             slot += (ALIKE.get(asked, asked),)
         is_command = step.speaker == "C" and step.kind in ("command", "head")
-        yield Key(slot, normal(step.shown()), 4 if is_command else 1)
+        text = normal(step.shown())
+        near = text.lower() if is_command else text[:12]  # a status line, a code
+        yield Key(slot, text, near, 4 if is_command else 1)
 
 
 def _asked(talk: Conversation) -> Iterator[str]:
@@ -316,8 +320,9 @@ def _is_interim(protocol: str, step: Step) -> bool:
 
 
 def verb(step: Step) -> str:
-    """The first word of a step in capital letters."""
-    return (step.text.split(maxsplit=1) or [""])[0].upper()
+    """The first word of a step in capital letters; "" if it is hidden, or none."""
+    found = re.match("[A-Za-z]+", step.shown())
+    return found[0].upper() if found else ""
 
 
 Pairs = list[tuple[int | None, int | None]]
@@ -353,7 +358,8 @@ def paired(left: Sequence[Key], right: Sequence[Key]) -> Pairs:
 
 
 def _likeness(left: Key, right: Key) -> int:
-    return 2 * left.weight + (left.text == right.text)
+    same = 2 if left.text == right.text else left.near == right.near
+    return 3 * left.weight + same
 
 
 def _roughly_paired(left: Sequence[Key], right: Sequence[Key]) -> Pairs:
@@ -391,7 +397,8 @@ def commands(left: list[str], right: list[str]) -> str:
     if left[0].upper() != right[0].upper():
         return f"another command: {left[0]} by hand, {right[0]} by library"
     ours, theirs = _only(left, right, str.lower), _only(right, left, str.lower)
-    found = ["case"] if {*map(str.lower, left)} & {*map(str.lower, right)} - {*left, *right} else []
+    folded = {*map(str.lower, right)}
+    found = ["case"] if any(w not in right and w.lower() in folded for w in left) else []
     if not ours and not theirs:
         return "; ".join([*found, "another order"]) if _moved(left, right) else "case"
     if len(left) == len(right):
@@ -407,14 +414,19 @@ def heads(left: list[str], right: list[str]) -> str:
     found = []
     if left[0] != right[0]:
         found.append(f"first line: {left[0]} by hand, {right[0]} by library")
-    names = [[line.partition(":")[0] for line in side[1:] if line] for side in (left, right)]
+    names = [
+        [line.partition(":")[0] for line in side[1:] if line] for side in (left, right)
+    ]
     for way, here, there in (("hand", *names), ("library", *names[::-1])):
         only = _only(here, there, str.lower)
         if only:
             found.append(f"header{'s' * (len(only) > 1)} added by {way}: {', '.join(only)}")
     common = [[n for n in one if n.lower() in map(str.lower, other)]
               for one, other in (names, names[::-1])]  # fmt: skip
-    values = [dict(line.lower().partition(":")[::2] for line in side[1:]) for side in (left, right)]
+    values = [
+        dict(line.lower().partition(":")[::2] for line in side[1:])
+        for side in (left, right)
+    ]
     changed = [n for n in common[0] if values[0].get(n.lower()) != values[1].get(n.lower())]
     found += [f"another value: {name}" for name in dict.fromkeys(changed)]
     if _moved(*common):
@@ -439,7 +451,7 @@ def texts(left: list[str], right: list[str]) -> str:
     return "; ".join(found)
 
 
-def _only(here: list[str], there: list[str], key: Callable[[str], str]) -> list[str]:
+def _only(here: Sequence[str], there: Sequence[str], key: Callable[[str], str]) -> list[str]:
     """The words that are here and not there, as often as they are more."""
     rest = Counter(map(key, there))
     found = []
@@ -450,5 +462,302 @@ def _only(here: list[str], there: list[str], key: Callable[[str], str]) -> list[
     return found
 
 
-def _moved(left: list[str], right: list[str]) -> bool:
+def _moved(left: Sequence[str], right: Sequence[str]) -> bool:
     return [*map(str.lower, left)] != [*map(str.lower, right)]
+
+
+# What nobody asked for
+
+
+class Rule(NamedTuple):
+    """Something that a client does on its own, and why.
+
+    `of` is a step's speaker and kind, and perhaps what it answers; `pattern` is looked for
+    in its text and notes. In `what`, {} stands for what was found: group 1 of the pattern
+    if it has one. `unless` tells when it was asked for after all: "command" if the job's
+    line has the command's name, "field" if the job's code has the header field's, and any
+    other word if the code has that. `by` is a pattern for the client's name.
+    """
+
+    protocol: str
+    of: str
+    pattern: str
+    what: str
+    why: str
+    source: str = ""
+    unless: str = ""
+    by: str = ""
+
+
+OURS = "protoclients"
+LOWER = r"\A((?:ehlo|helo|mail|rcpt|data|rset|noop|vrfy|expn|help)\b(?: (?i:from|to):)?)"
+RULES = [
+    # HTTP
+    Rule("http", "C head", r"(?m)^Host: .*$", "{}",
+         "HTTP/1.1 demands it: one address may serve many hosts", "9112 3.2", "field"),
+    Rule("http", "C head", r"(?m)^Accept-Encoding: identity$", "{}",
+         "http.client can't undo gzip, so it asks for the plain body", "9110 12.5.3", "field"),
+    Rule("http", "C head", r"(?m)^Accept-Encoding: gzip$", "{}",
+         "xmlrpc.client can undo gzip by itself", "9110 12.5.3", "field", "xmlrpc"),
+    Rule("http", "C head", r"(?m)^User-Agent: .*$", "{}",
+         "tells the server which program it is, and of which version", "9110 10.1.5", "field"),
+    Rule("http", "C head", r"(?m)^Connection: close$", "{}",
+         "urllib can't use a connection twice: each request opens one", "9112 9.6", "field",
+         "urllib"),
+    Rule("http", "C head", r"(?m)^Content-Type: application/x-www-form-urlencoded$", "{}",
+         "urllib takes every body for a form if nobody says otherwise", "9110 8.3", "field",
+         "urllib"),
+    Rule("http", "C head", r"(?m)^Content-Type: text/xml$", "{}",
+         "an XML-RPC call is XML, and has to say so", "9110 8.3", "field", "xmlrpc"),
+    Rule("http", "C head", r"(?m)^Content-Length: .*$", "{}",
+         "says where the body ends", "9112 6.2", "field"),
+    Rule("http", "C head", r"(?m)^Authorization: .*$", "{}",
+         "says who one is", "9110 11.6.2", "password"),
+    Rule("http", "C head", r"(?m)^Transfer-Encoding: chunked$", "{}",
+         "the length of the body isn't known before its end", "9112 7.1", "field"),
+    Rule("http", "S head", r"\AHTTP/1.1 10[2-9].*", "{}: taken for the response",
+         "http.client passes over 100 only; whatever 1xx comes, the response is yet to come",
+         "9110 15.2", "", "http.client|urllib"),
+    Rule("http", "S head", r"\AHTTP/1.1 1\d\d.*", "{}: read, and kept in .interim",
+         "an interim response, which may come unasked", "9110 15.2", "", OURS),
+    Rule("http", "S head", r"\AHTTP/1.1 401.*", "{}: answered by a second request",
+         "asks without the password first, and again when the server wants it",
+         "9110 15.5.2", "", "urllib"),
+    Rule("http", "S head", r"\AHTTP/1.1 30[12378].*", "{}: followed",
+         "urllib goes where Location says without asking back", "9110 15.4", "", "urllib"),
+    Rule("http", "S trailer", r"(?m)^\S+: .*$", "read and thrown away: {}",
+         "http.client has no place for trailer fields", "9112 7.1.2", "",
+         "http.client|urllib"),
+    # SMTP
+    Rule("smtp", "C command", LOWER, "in lower case: {}",
+         "the case of a command doesn't matter", "5321 2.4", "",
+         "smtplib"),
+    Rule("smtp", "C command", r"(?i)\A(?:EHLO|HELO)\b.*", "{}",
+         "a session begins by it, and again after TLS; HELO only where EHLO is refused",
+         "5321 3.2", "command"),
+    Rule("smtp", "C command", r"(?i)\AMAIL .* (SIZE=\d+)", "{} on MAIL",
+         "tells the size before the mail, so that the server can refuse it unsent", "1870 6"),
+    Rule("smtp", "C command", r"(?i)\AMAIL .* (BODY=8BITMIME)", "{} on MAIL",
+         "the mail isn't all ASCII, and the server has to know", "6152 3", "8bitmime"),
+    Rule("smtp", "C command", r"(?i)\AMAIL .* (SMTPUTF8)", "{} on MAIL",
+         "the header has letters that aren't ASCII", "6531 3.4", "smtputf8"),
+    Rule("smtp", "C command", r"(?i)\AAUTH (CRAM-MD5)\b", "{} chosen to log in by",
+         "the first of those offered that doesn't send the password itself", "4954 3"),
+    Rule("smtp", "C command", r"(?i)\AAUTH (PLAIN|LOGIN)\b", "{} chosen to log in by",
+         "of those offered the one that it likes most", "4954 3"),
+    Rule("smtp", "C command", r"(?i)\A(RSET)\Z", "{}",
+         "nobody is left to get the mail, so what was begun of it is dropped", "5321 4.1.1.5",
+         "command"),
+    Rule("smtp", "C block", r"(?m)^\.\..*$", "a dot put before a dot",
+         "a line that begins with a dot gets one more, or it might end the mail", "5321 4.5.2"),
+    Rule("smtp", "C command", r"commands in one send", "MAIL, RCPT and DATA in one go",
+         "the server has PIPELINING: a round trip for all of them", "2920 3.1"),
+    Rule("smtp", "S reply DATA content", r"\A250.*", "read, and not returned: {}",
+         "what became of the mail, often with a number that the server knows it by",
+         "5321 4.2.5", "command"),
+    Rule("smtp", "S reply greeting", r"\A220.*", "read, and thrown away: {}",
+         "smtplib looks at the code of the greeting only", "5321 3.1", "", "smtplib"),
+    # POP3
+    Rule("pop3", "C command", r"\A(CAPA)\Z", "{} before STLS",
+         "poplib wants to see STLS offered before it says it", "2595 4", "command", "poplib"),
+    Rule("pop3", "C command", r"\A(CAPA)\Z", "{} before the first of many",
+         "asks whether the server has PIPELINING", "2449 6.6", "command", OURS),
+    Rule("pop3", "S block", r"\A(?s:.*)", "blocks cut into lines, without their ends",
+         "poplib gives a list of lines; the dots that were stuffed are taken off",
+         "1939 3", "", "poplib"),
+    Rule("pop3", "- close", r"has said all", "shutdown() before close()",
+         "poplib ends both directions before it lets go of the socket", "", "", "poplib"),
+    # NNTP
+    Rule("nntp", "C command", r"(?i)\A(CAPABILITIES)\Z", "{}",
+         "nntplib asks at once, and after TLS and login: OVER or XOVER? MODE READER?",
+         "3977 5.2", "command", "nntplib"),
+    Rule("nntp", "C command", r"(?i)\A(MODE READER)\Z", "{}",
+         "a server that can also hand articles on has to be told", "3977 5.3", "command"),
+    Rule("nntp", "C command", r"(?i)\A(LIST OVERVIEW.FMT)\Z", "{}",
+         "the fields of OVER have no names; this list has them", "3977 8.4", "command"),
+    Rule("nntp", "C command", r"\A(authinfo (?:user|pass)|mode reader)\b", "in lower case: {}",
+         "the case of a command doesn't matter", "3977 3.1", "", "nntplib"),
+    Rule("nntp", "C command", r"\A(X(?:OVER|HDR|PAT|GTITLE))\b", "{}, the older name",
+         "the server doesn't offer the newer command", "2980 2"),
+    Rule("nntp", "C block", r"(?m)^\.\..*$", "a dot put before a dot",
+         "a line that begins with a dot gets one more, or it might end the article",
+         "3977 3.1.1"),
+    Rule("nntp", "S block", r"\A(?s:.*)", "blocks cut into lines, without their ends",
+         "nntplib gives a list of lines; the dots that were stuffed are taken off",
+         "3977 3.1.1", "", "nntplib"),
+    # FTP
+    Rule("ftp", "C command", r"\A(TYPE I)\Z", "{}",
+         "octet by octet: nothing is taken for a line end", "959 3.1.1.3", "command"),
+    Rule("ftp", "C command", r"\A(TYPE A)\Z", "{}",
+         "a list is text, whose lines end in CR LF", "959 3.1.1.1", "command"),
+    Rule("ftp", "C command", r"\A(PASV)\Z", "{}",
+         "the client connects for the data; ftplib says EPSV with IPv6 only", "959 4.1.2",
+         "command", "ftplib|urllib"),
+    Rule("ftp", "S reply", r"\A227 .*?(\d+,\d+,\d+,\d+),", "the host {} not followed",
+         "it connects to the host that it talks to: the named one may be wrong, or a trap",
+         "959 4.1.2", "", f"ftplib|urllib|{OURS}"),
+    Rule("ftp", "C command", r"\A(EPSV)\Z", "{}",
+         "the client connects for the data; the reply has a port and no host, so IPv6 is fine",
+         "2428 3", "command"),
+    Rule("ftp", "C command", r"\A(PASV)\Z", "{}",
+         "the server refused EPSV", "959 4.1.2", "command", OURS),
+    Rule("ftp", "C command", r"\A(PORT|EPRT)\b", "{}",
+         "tells the server where to connect to for the data", "", "command"),
+    Rule("ftp", "C command", r"\A(AUTH TLS)\Z", "{} before USER",
+         "FTP_TLS lets no password out before the line is safe", "4217 4", "command",
+         "ftplib"),
+    Rule("ftp", "C command", r"\A(PBSZ 0)\Z", "{}",
+         "has to come before PROT, and means nothing with TLS", "4217 9", "command"),
+    Rule("ftp", "C command", r"\A(PROT P)\Z", "{}",
+         "without it the data would come in the clear", "4217 9", "command"),
+    Rule("ftp", "C command", r"\A(CWD .*)", "{}",
+         "the directories of the URL, in one; RFC 1738 has a CWD for each", "1738 3.2.2",
+         "command", "urllib"),
+    Rule("ftp", "- tls", r"client ends TLS", "TLS ended before the data connection",
+         "so that nobody can cut the data off unseen", "8446 6.1", "", "ftplib"),
+    # Telnet
+    Rule("telnet", "C negotiation", r"\AIAC ((?:DONT|WONT) .*)", "answered IAC {}",
+         "telnetlib refuses every option unless a callback is set; refusing is always right",
+         "854", "", "telnetlib"),
+    Rule("telnet", "C negotiation", r"\AIAC ((?:DONT|WONT) .*)", "answered IAC {}",
+         "what isn't agreed to is refused, once, as the Q method has it", "1143 7", "", OURS),
+    Rule("telnet", "C negotiation", r"\AIAC ((?:DO|WILL) .*)", "answered IAC {}",
+         "agreed to, since the job names the option", "1143 7", "", OURS),
+    Rule("telnet", "C negotiation", r"\AIAC SB (.*) IAC SE", "said: {}",
+         "an option that was agreed to, and what there is to say about it", "855", "", OURS),
+    Rule("telnet", "C data", r"octet 255 itself", "255 doubled",
+         "a single 255 is IAC and would begin a command", "854"),
+    Rule("telnet", "S data", r"octet 255 itself", "255 halved",
+         "a doubled IAC is the octet itself", "854"),
+    Rule("telnet", "S command", r"\AIAC (.*)", "read and left out: IAC {}",
+         "a command in the text, and no part of it", "854"),
+    Rule("telnet", "S data", r"this data took (\d+ recvs)", "read in pieces: {}",
+         "telnetlib asks for 50 octets at a time, and answers options in between", "", "",
+         "telnetlib"),
+    Rule("telnet", "S data", r"\\x00|\\x11", "left out: {}",
+         "telnetlib drops the octets 0 and 17 wherever they are", "854", "", "telnetlib"),
+    Rule("ftp", "S reply", r"\A226.*", "read, and passed over: {}",
+         "were it a no, urllib would hide it, and the file might be cut", "959 4.2.2", "",
+         "urllib"),
+    # All that have a session
+    Rule("pop3", "C command", r"\A(QUIT)\Z", "{}, and so UPDATE",
+         "leaving `with` without an error quits; nothing is deleted before", "1939 6", "quit"),
+    Rule("smtp|nntp|ftp", "C command", r"\A(QUIT)\Z", "{}",
+         "leaving `with` without an error says goodbye", "", "quit"),
+    Rule("smtp|pop3|nntp|ftp", "- close", r"without QUIT", "no QUIT",
+         "the connection is closed without a goodbye", "", "close"),
+]  # fmt: skip
+FIELD = Rule("http", "C head", "", "{}", "a field that the job doesn't name")
+WHOLE = ("command", "quit")  # rules about a whole command: the first one counts
+# What the names of methods ask for, besides the command of that name.
+MEANS = {
+    "smtp": {"SEND": "MAIL RCPT DATA BDAT", "SENDMAIL": "MAIL RCPT DATA", "LOGIN": "AUTH",
+             "VERIFY": "VRFY"},
+    "pop3": {"LOGIN": "USER PASS"},
+    "nntp": {"LOGIN": "AUTHINFO", "GETCAPABILITIES": "CAPABILITIES", "DESCRIPTIONS": "LIST"},
+    "ftp": {"LOGIN": "USER PASS ACCT", "RENAME": "RNFR RNTO", "DELETE": "DELE",
+            "OFFSET": "REST", "OPEN": "USER PASS RETR"},
+}  # fmt: skip
+NAME = re.compile("[A-Za-z0-9]+")
+NO_NAMES = re.compile(r"\blab\.[\w.]+|#.*")  # addresses and comments ask for nothing
+MOST_NAMED = 6  # things in one remark
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """The code that asks for something, and whom."""
+
+    protocol: str
+    client: str  # such as "smtplib.SMTP"
+    file: str
+    code: str
+
+    def names(self, step: Step) -> set[str]:
+        """What the lines that led to a step ask for: commands, in capital letters."""
+        lines = (f.text for call in step.calls for f in call.frames if f.file == self.file)
+        found = {name.upper() for line in lines for name in NAME.findall(plain(line))}
+        if step.speaker == "C":
+            means = MEANS.get(self.protocol, {})
+            found |= {verb for name in found & means.keys() for verb in means[name].split()}
+        return found
+
+    def asked_for(self, unless: str, step: Step, asked: str, what: str) -> bool:
+        """Whether the job asked for something after all: see `Rule.unless`."""
+        if unless == "command":
+            return asked.partition(" ")[0] in self.names(step)
+        word = f'"{what.partition(":")[0]}"' if unless == "field" else unless
+        return bool(word) and word.lower() in self.code.lower()
+
+    def is_known(self, step: Step) -> bool:
+        """Whether a command that no rule is about was asked for, or is an answer."""
+        name = verb(step)
+        words = {word.upper() for word in NAME.findall(self.code)}
+        return step.kind != "command" or not name or name in words | self.names(step)
+
+
+def plain(line: str) -> str:
+    """A line of code without what asks for nothing."""
+    return NO_NAMES.sub("", line)
+
+
+def asking(job: Job, client: str, way: Callable[[Lab], Any]) -> _Asking:
+    """The code of one way of a job; it may be that there is no source."""
+    try:
+        return _Asking(
+            job.protocol, client, inspect.getsourcefile(way) or "", inspect.getsource(way)
+        )
+    except (OSError, TypeError):
+        return _Asking(job.protocol, client, "", "")
+
+
+def unasked(side: Side, asker: _Asking) -> list[Remark]:
+    """What a side did that nobody asked for, in the order in which it began."""
+    rules = [
+        rule
+        for rule in RULES
+        if re.fullmatch(rule.protocol, asker.protocol) and re.search(rule.by, asker.client)
+    ]
+    found: dict[tuple[str, str, str], list[tuple[str, Step]]] = {}
+    for talk in side.conversations:
+        if talk.protocol != asker.protocol or talk.side != "client":
+            continue
+        for step, asked in zip(talk.steps, _asked(talk), strict=True):
+            for rule, what in _told(step, asked, asker, rules):
+                where = source(("", rule.source)) or step.source
+                found.setdefault((rule.what, rule.why, where), []).append((what, step))
+    return [
+        Remark(what.format(_list(heard)), why, where, heard[0][1], len(heard))
+        for (what, why, where), heard in found.items()
+    ]
+
+
+def _list(heard: list[tuple[str, Step]]) -> str:
+    """The different things that were found, but not too many of them."""
+    words = list(dict.fromkeys(what for what, _ in heard))
+    return ", ".join([*words[:MOST_NAMED], *["…"][: len(words) - MOST_NAMED]])
+
+
+def _told(
+    step: Step, asked: str, asker: _Asking, rules: list[Rule]
+) -> Iterator[tuple[Rule, str]]:
+    """The rules that a step falls under, and what it was that it did."""
+    of = f"{step.speaker} {step.kind} {asked}"
+    text = "\n".join((step.shown(), *step.notes, *[step.meaning] * (step.speaker == "-")))
+    known: set[str] = set()
+    told = False  # a rule was about the whole command
+    for rule in rules:
+        whole = rule.unless in WHOLE
+        if not of.startswith(rule.of) or (whole and told):
+            continue
+        for match in re.finditer(rule.pattern, text):
+            what = match[match.lastindex or 0]
+            known.add(what)
+            told = told or whole
+            if not asker.asked_for(rule.unless, step, asked, what):
+                yield rule, what
+    if step.speaker == "C" and not told and not asker.is_known(step):
+        yield Rule(asker.protocol, of, "", "{}", step.meaning), step.shown()
+    if of.startswith("C head"):
+        for field in filter(None, step.shown().split("\n")[1:]):
+            if field not in known and not asker.asked_for("field", step, asked, field):
+                yield FIELD, field

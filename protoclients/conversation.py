@@ -121,7 +121,7 @@ class Listener:
         if found and found.reading and isinstance(found.reading.grammar, ftp.Grammar):
             link = _Link(found.talk, early, channel="data")
             data = found.reading.grammar.open_data()
-            link.reading = Reading(data, link.talk.side, early)
+            link.reading = Reading(data, link.talk.side, early, ftp.ANNOUNCED)
             if is_accepted:
                 self._doors[call.socket] = link.talk
         else:

@@ -221,9 +221,12 @@ class FTP:
         What is refused does not stop the others: the first `Refused` is raised at the
         end. Any error has in `done` the pairs of path and content that came.
         """
+        wanted = list(paths)
+        for path in wanted:
+            octets(path)  # a mistake in the last is found before the first
         done: list[tuple[str, bytes]] = []
         refusal: Refused | None = None
-        for path in paths:
+        for path in wanted:
             try:
                 done.append((path, self.retr(path, limit=limit)))
             except Refused as error:

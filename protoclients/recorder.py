@@ -94,6 +94,7 @@ LOOKUPS = {
     "gethostbyaddr": "host",
     "getnameinfo": "sockaddr flags",
 }
+SENDFILE = "out_fd in_fd offset count"  # of the os module
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,6 @@ class _Attempt:
         self.name, self.direction, self.sock = name, direction, sock
         self.given, self.keep = given, keep
         self.data: bytes | bytearray = b""
-        self.outer, _under.attempt = _under.attempt, self
         self.began = perf_counter()
 
     def succeed(self, value: Any) -> None:
@@ -290,6 +290,8 @@ class _Ear:
         if name == "accept" and not attempt.error:
             new, address = attempt.value
             result = f"socket {self._known(new).number} from {address!r}"
+        elif name == "socket" and not attempt.error:
+            result = f"socket {where.number}"
         # Field after field: by their names, it would take three times as long.
         return Call(
             next(self.calls),
@@ -404,10 +406,10 @@ def _inside_tls(sock: Any, name: str) -> bool:
 
 
 def _arguments(given: dict[str, Any], keywords: dict[str, Any]) -> str:
-    shown = [
-        f"{name}={_shown(value)}" if name in keywords else _shown(value)
-        for name, value in given.items()
-    ]
+    shown = list(map(_shown, given.values()))
+    if keywords:
+        pairs = zip(given, shown, strict=True)
+        shown = [f"{name}={text}" if name in keywords else text for name, text in pairs]
     return f"({', '.join(shown)})"
 
 
@@ -424,7 +426,7 @@ def _counted(value: Any) -> str:
 
 
 _SHOWN: dict[type, Callable[[Any], str]] = {
-    **dict.fromkeys((int, str, tuple, type(None)), repr),
+    **dict.fromkeys((int, bool, str, tuple, type(None)), repr),
     **dict.fromkeys((bytes, bytearray, memoryview), _counted),  # may be a secret
 }
 
@@ -434,7 +436,9 @@ def _shown(value: Any) -> str:
     show = _SHOWN.get(type(value))
     if show is not None:
         return show(value)
-    return str(value.name) if isinstance(value, enum.Enum) else f"<{type(value).__name__}>"
+    return (
+        f"{value._name_}" if isinstance(value, enum.Enum) else f"<{type(value).__name__}>"
+    )
 
 
 _stacks: dict[tuple[int, ...], tuple[list[CodeType], tuple[Frame, ...]]] = {}
@@ -533,7 +537,9 @@ def _make(
     attempt: _Attempt, ears: tuple[_Ear, ...], function: Any, args: Any, keywords: Any
 ) -> Any:
     """Make a call. Note it, or count it to the call on the socket that it is a part of."""
+    outer = _under.attempt
     try:
+        _under.attempt = attempt
         value = function(*args, **keywords)
         attempt.succeed(value)
         return value
@@ -541,7 +547,7 @@ def _make(
         attempt.fail(error)
         raise
     finally:
-        outer = _under.attempt = attempt.outer
+        _under.attempt = outer
         if outer is not None and outer.made(attempt):
             outer.take(attempt)
         else:
@@ -552,9 +558,10 @@ def _make(
 
 def _sender(given: dict[str, Any], ears: tuple[_Ear, ...]) -> Any:
     """The socket whose descriptor `os.sendfile` was given, None if it isn't heard."""
-    descriptor = given.get("out_fd")
-    if _under.attempt is not None and _under.attempt.name == "sendfile":
-        return _under.attempt.sock
+    descriptor, attempt = given.get("out_fd"), _under.attempt
+    under = attempt.sock if attempt is not None else None
+    if isinstance(under, socket.socket) and under.fileno() == descriptor:
+        return under  # its own method has called
     return next((sock for ear in ears if (sock := ear.at(descriptor))), None)
 
 
@@ -564,7 +571,7 @@ def _start() -> Any:
 
     @functools.wraps(function)
     def start(thread: threading.Thread) -> None:
-        if ears := tuple(ear for ear in _listening() if ear.threads):
+        if ears := tuple(ear for ear in _listening() if ear.threads and ear.open):
             _followed[thread] = ears
         function(thread)
 
@@ -581,8 +588,7 @@ def _places() -> Iterator[tuple[Any, str, Any]]:
     for name, parameters in LOOKUPS.items():
         yield socket, name, _noting(socket, name, "", parameters)
     if hasattr(os, "sendfile"):
-        parameters = "out_fd in_fd offset count"
-        yield os, "sendfile", _noting(os, "sendfile", "sent", parameters)
+        yield os, "sendfile", _noting(os, "sendfile", "sent", SENDFILE)
     yield threading.Thread, "start", _start()
 
 
@@ -628,8 +634,11 @@ def record(
 
     `limit` is how many octets of one call are kept; all are counted. With `threads`,
     threads that start meanwhile are heard as well. `on_call` gets each Call as soon as
-    it has ended; an error in it comes out of the call on the socket.
+    it has ended; an error in it comes out of the call on the socket. A negative `limit` is
+    a ValueError.
     """
+    if limit < 0:
+        raise ValueError("limit is a number of octets")
     ear = _Ear(limit, threads, on_call)
     _install()
     _ears.set((*_listening(), ear))

@@ -17,6 +17,7 @@ import hmac
 from collections.abc import Callable, Iterable
 
 from .errors import ProtocolError
+from .octets import CRLF
 
 # user, password, the server's challenge, and how many came before it -> response
 Mechanism = Callable[[str, str, bytes, int], bytes]
@@ -43,6 +44,8 @@ MECHANISMS: dict[str, Mechanism] = {"CRAM-MD5": cram_md5, "PLAIN": plain, "LOGIN
 # These say their response together with the command, and save a round trip (RFC 4954
 # section 4, RFC 5034 section 4).
 CLIENT_FIRST = {"PLAIN"}
+# But not in a command that POP3 would have too long, in octets (RFC 5034 section 4).
+MAX_COMMAND = 255
 # A server that goes on asking: no mechanism here needs more turns than two.
 MAX_TURNS = 5
 
@@ -57,7 +60,8 @@ def converse(
     respond = MECHANISMS[mechanism]
     line = f"AUTH {mechanism}"
     if mechanism in CLIENT_FIRST:
-        line += " " + encode(respond(user, password, b"", 0))
+        first = f"{line} {encode(respond(user, password, b'', 0))}"
+        line = first if len(first) <= MAX_COMMAND - len(CRLF) else line
     for turn in range(MAX_TURNS):
         challenge = ask(line)
         if challenge is None:

@@ -53,7 +53,9 @@ class SMTP:
         port = (TLS_PORT if tls else PORT) if port is None else port
         self.wire = Wire(host, port, timeout=timeout, tls=tls)
         self.extensions: Extensions | None = None  # None: not greeted yet
-        self._in_content = False  # a mail is on its way, and its end is not
+        self._end_said = True  # False while a mail is on its way, and its end is not
+        self._said = 0  # chunks of it
+        self._refusal: Refused | None = None  # of one of them
         self.greeting = expect(self._reply(), "2xx")
 
     # Saying hello (section 4.1.1.1)
@@ -162,6 +164,9 @@ class SMTP:
         """
         done: list[tuple[int, dict[str, Reply]]] = []
         refusal: Refused | None = None
+        mails = list(mails)
+        for sender, recipients, _ in mails:
+            envelope(sender, recipients)  # a mistake in the last is found before the first
         try:
             for number, outcome in enumerate(self._outcomes(mails)):
                 if isinstance(outcome, Refused):
@@ -176,7 +181,8 @@ class SMTP:
             raise refusal
         return [refused for _, refused in done]
 
-    def _outcomes(self, mails: Iterable[Mail]) -> Iterator[dict[str, Reply] | Refused]:
+    def _outcomes(self, mails: list[Mail]) -> Iterator[dict[str, Reply] | Refused]:
+        envelopes = [self._envelope(*mail) for mail in mails]
         if "PIPELINING" not in self._greeted():
             for mail in mails:
                 try:
@@ -186,8 +192,8 @@ class SMTP:
             return
         content: Iterable[bytes] = ()
         outcome: dict[str, Reply] | Refused | None = None
-        for sender, recipients, message in mails:
-            lines = [*self._envelope(sender, recipients, message), "DATA"]
+        for (_, recipients, message), lines in zip(mails, envelopes, strict=True):
+            lines.append("DATA")
             self.wire.send_ahead(self._flow(content, b"".join(map(as_line, lines))))
             if outcome is not None:
                 yield self._taken(outcome)
@@ -216,11 +222,8 @@ class SMTP:
     def _envelope(
         self, sender: str, recipients: Sequence[str], message: bytes | BinaryIO
     ) -> list[str]:
-        """The lines of MAIL and every RCPT."""
-        if isinstance(recipients, str) or not recipients:
-            raise ValueError(f"recipients are a list of addresses: {recipients!r}")
-        mail = f"MAIL FROM:<{path(sender)}>"
-        rcpts = [f"RCPT TO:<{path(recipient)}>" for recipient in recipients]
+        """The lines of MAIL, with its parameters, and of every RCPT."""
+        mail, *rcpts = envelope(sender, recipients)
         return [" ".join((mail, *self._parameters(sender, recipients, message))), *rcpts]
 
     def _say(self, lines: list[str], data: bool) -> list[Reply]:
@@ -270,47 +273,62 @@ class SMTP:
 
     def _flow(self, content: Iterable[bytes], group: bytes = b"") -> Iterator[bytes]:
         """A content as it goes out, and the commands that may go with it."""
-        self._in_content = True
+        self._end_said = False
         yield from content
-        self._in_content = False
+        self._end_said = True
         yield group
 
-    def _chunks(self, message: bytes | BinaryIO) -> None:
-        """Send the content by BDAT (RFC 3030): octets and their count, and no dots."""
-        said, refusal = 0, None
-
-        def chunks() -> Iterator[bytes]:
-            nonlocal said
-            for lines in in_lines(message):
-                said += 1
-                yield b"BDAT %d\r\n%b" % (len(lines), lines)
-            said += 1
-            yield b"BDAT 0 LAST\r\n"
-
-        self.wire.send_ahead(chunks())
-        answered = 0
-        while answered < said or self.wire.is_sending:
-            try:
-                self._accepted()
-            except Refused as error:
-                refusal = refusal or error
-            answered += 1
-        if refusal:
-            self._ask("RSET")
-            raise refusal
-
-    def _accepted(self) -> Reply:
+    def _accepted(self, in_part: bool = False) -> Reply:
         """The reply to a content: with a 250 the server answers for the mail."""
         try:
             reply = self._reply()
-            if self._in_content:
+            if not (self._end_said or in_part):
                 raise ProtocolError(f"answered before the mail was whole: {reply}")
             return expect(reply, "2xx")
         except (Refused, WireError) as error:
             for_good = isinstance(error, Refused) and error.reply.code >= 500
-            if not for_good and not self._in_content:
+            if self._end_said and not for_good:
                 error.args = (f"{error}; {DOUBT}",)
             raise
+
+    def _chunks(self, message: bytes | BinaryIO) -> None:
+        """Send the content by BDAT (RFC 3030): octets and their count, and no dots. After
+        a no to one chunk there must not be another (section 2)."""
+        self._refusal = None
+        if "PIPELINING" in self._greeted():
+            self._said = answered = 0
+            self.wire.send_ahead(self._bdat(message))
+            while self.wire.is_sending or answered < self._said:
+                self._hear_chunk()
+                answered += 1
+        else:
+            for chunk in self._bdat(message):
+                self.wire.send(chunk)
+                self._hear_chunk()
+        if self._refusal:
+            if not self.wire.closed:
+                self._ask("RSET")
+            raise self._refusal
+
+    def _bdat(self, message: bytes | BinaryIO) -> Iterator[bytes]:
+        self._end_said = False
+        chunk = None
+        for lines in in_lines(message):
+            if chunk is not None:
+                self._said += 1
+                yield b"BDAT %d\r\n%b" % (len(chunk), chunk)
+            if self._refusal:
+                return
+            chunk = lines
+        self._end_said = True
+        self._said += 1
+        yield b"BDAT %d LAST\r\n%b" % (len(chunk or b""), chunk or b"")
+
+    def _hear_chunk(self) -> None:
+        try:
+            self._accepted(in_part=True)
+        except Refused as error:
+            self._refusal = self._refusal or error
 
     def _parameters(
         self, sender: str, recipients: Sequence[str], message: bytes | BinaryIO
@@ -405,6 +423,14 @@ class SMTP:
     def _address_literal(self) -> str:
         address = self.wire.local[0]
         return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def envelope(sender: str, recipients: Sequence[str]) -> list[str]:
+    """The lines of MAIL and every RCPT. Raises `ValueError` for what is no address."""
+    if isinstance(recipients, str) or not recipients:
+        raise ValueError(f"recipients are a list of addresses: {recipients!r}")
+    rcpts = [f"RCPT TO:<{path(recipient)}>" for recipient in recipients]
+    return [f"MAIL FROM:<{path(sender)}>", *rcpts]
 
 
 def path(address: str) -> str:
