@@ -22,7 +22,7 @@ MESSAGE = b"What goes out comes back,\r\nin order, or not at all.\r\n"
 
 @job()
 class OverTcp:
-    """Over TCP: a stream comes back"""
+    """TCP: a stream comes back"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -42,7 +42,7 @@ class OverTcp:
 
 @job()
 class OverUdp:
-    """Over UDP: a datagram comes back"""
+    """UDP: a datagram comes back"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -60,7 +60,7 @@ class OverUdp:
 
 @job()
 class EveryTcpCall:
-    """Client and server: every call of TCP"""
+    """TCP: every call, both ends"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -90,7 +90,7 @@ class EveryTcpCall:
 
 @job()
 class EveryUdpCall:
-    """Client and server: every call of UDP"""
+    """UDP: every call, both ends"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:

@@ -23,7 +23,7 @@ NOTE = b"A line end stays as it is:\nTYPE I changes nothing.\r\n"
 
 @job("ftplib.FTP")
 class Listing:
-    """A listing for programs: MLSD"""
+    """MLSD: a list for programs"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -41,7 +41,7 @@ class Listing:
 
 @job("ftplib.FTP")
 class OddNames:
-    """Names with spaces, Greek, and a dash first"""
+    """Names with spaces and Greek"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -66,7 +66,7 @@ class OddNames:
 
 @job("ftplib.FTP")
 class Fetch:
-    """Fetch a file: 150, the data, 226"""
+    """Fetch: 150, the data, 226"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -108,7 +108,7 @@ class FetchByUrl:
 
 @job("ftplib.FTP")
 class Active:
-    """Active mode: the server connects to us"""
+    """Active: the server connects"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -129,7 +129,7 @@ class Active:
 
 @job("ftplib.FTP_TLS")
 class BothUnderTls:
-    """AUTH TLS: both connections encrypted"""
+    """AUTH TLS: both connections"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -152,7 +152,7 @@ class BothUnderTls:
 
 @job("ftplib.FTP")
 class StoreAndReadBack:
-    """Store a file, and read it back"""
+    """Store, and read back"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -226,7 +226,7 @@ class RenameAndDelete:
 
 @job("ftplib.FTP")
 class NoSuchFile:
-    """550, and the session goes on"""
+    """550, and it goes on"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:

@@ -42,7 +42,7 @@ def opener(lab: Lab, *more: urllib.request.BaseHandler) -> urllib.request.Opener
 
 @job("http.client.HTTPConnection")
 class Page:
-    """A page, its length told before it"""
+    """A page of known length"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -97,7 +97,7 @@ class PageOverTls:
 
 @job("http.client.HTTPConnection")
 class ChunkedPage:
-    """A page in chunks, and a trailer"""
+    """A page in chunks, a trailer"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -117,7 +117,7 @@ class ChunkedPage:
 
 @job("http.client.HTTPConnection")
 class UntilClose:
-    """A page that ends as the connection ends"""
+    """A page that ends by closing"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -153,7 +153,7 @@ class Head:
 
 @job("urllib.request.urlopen")
 class Form:
-    """A form: spaces, ampersands and umlauts"""
+    """A form with & and umlauts"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -172,7 +172,7 @@ class Form:
 
 @job("http.client.HTTPConnection")
 class ThreeRequests:
-    """Three requests on one connection"""
+    """Three on one connection"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -192,7 +192,7 @@ class ThreeRequests:
 
 @job("http.client.HTTPConnection")
 class Pipeline:
-    """The same three, pipelined where it can be"""
+    """The same three, pipelined"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -211,7 +211,7 @@ class Pipeline:
 
 @job("http.client.HTTPConnection")
 class Upload:
-    """An upload, fetched back and taken away"""
+    """Upload, fetch back, delete"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -260,7 +260,7 @@ class EarlyHints:
 
 @job("http.client.HTTPConnection")
 class NotModified:
-    """304: what you have is still right"""
+    """304: what you have is right"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -284,7 +284,7 @@ class NotModified:
 
 @job("http.client.HTTPConnection")
 class Redirect:
-    """302: look elsewhere, and so we do"""
+    """302: look elsewhere"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -329,7 +329,7 @@ class BasicAuth:
 
 @job("xmlrpc.client.ServerProxy")
 class XmlRpc:
-    """XML-RPC: a procedure over there"""
+    """XML-RPC: call a procedure"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -348,7 +348,7 @@ class XmlRpc:
 
 @job("http.client.HTTPConnection")
 class Large:
-    """4 MiB into a file, in constant memory"""
+    """4 MiB straight into a file"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:

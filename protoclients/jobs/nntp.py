@@ -45,7 +45,7 @@ ANNOUNCEMENT = (
 
 @job()
 class Groups:
-    """The groups, and what they are about"""
+    """Groups, and their subjects"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -63,7 +63,7 @@ class Groups:
 
 @job()
 class TableOfContents:
-    """An overview: who wrote about what"""
+    """Overview: who wrote what"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -82,7 +82,7 @@ class TableOfContents:
 
 @job()
 class Thread:
-    """A thread, followed up its References"""
+    """A thread, by its References"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -103,7 +103,7 @@ class Thread:
 
 @job()
 class MindTheGap:
-    """Through a group by NEXT, and a step back"""
+    """NEXT to the end, then LAST"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -128,7 +128,7 @@ class MindTheGap:
 
 @job()
 class ThreeNoes:
-    """No group, no such number, no such article"""
+    """Three noes: 412, 423, 430"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -157,7 +157,7 @@ class ThreeNoes:
 
 @job()
 class PostAndReadBack:
-    """Post an article with dots, and read it back"""
+    """Post dots, and read them"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -178,7 +178,7 @@ class PostAndReadBack:
 
 @job()
 class PostAfterLogin:
-    """480: log in first, and so we do"""
+    """480: log in first"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -205,7 +205,7 @@ class PostAfterLogin:
 
 @job()
 class StartTls:
-    """STARTTLS, and what is offered after it"""
+    """STARTTLS, and ask again"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:

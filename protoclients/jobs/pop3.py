@@ -19,7 +19,7 @@ job = functools.partial(add_job, JOBS, "pop3", "protoclients.POP3")
 
 @job("poplib.POP3")
 class LookAtTheDrop:
-    """Look at the drop: STAT, LIST, UIDL"""
+    """Look: STAT, LIST and UIDL"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -43,7 +43,7 @@ class LookAtTheDrop:
 
 @job("poplib.POP3")
 class FetchEverything:
-    """Fetch everything, octet for octet"""
+    """Fetch all, octet for octet"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -67,7 +67,7 @@ class FetchEverything:
 
 @job("poplib.POP3")
 class FetchAtOnce:
-    """Three mails, pipelined where it can be"""
+    """Three mails, pipelined"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -90,7 +90,7 @@ class FetchAtOnce:
 
 @job("poplib.POP3")
 class Delete:
-    """Delete: without QUIT it never happened"""
+    """DELE: only QUIT deletes"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -118,7 +118,7 @@ class Delete:
 
 @job("poplib.POP3")
 class Top:
-    """TOP: the header, and two lines more"""
+    """TOP: header and two lines"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -138,7 +138,7 @@ class Top:
 
 @job("poplib.POP3")
 class LoginByDigest:
-    """APOP: the password stays at home"""
+    """APOP: no password is sent"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -157,7 +157,7 @@ class LoginByDigest:
 
 @job("poplib.POP3")
 class StartTls:
-    """STLS: encrypt what began in the clear"""
+    """STLS: encrypt from here on"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -181,7 +181,7 @@ class StartTls:
 
 @job("poplib.POP3_SSL")
 class TlsFirst:
-    """The other port: TLS before the greeting"""
+    """TLS before the greeting"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:

@@ -75,7 +75,7 @@ class Extensions:
 
 @job()
 class StepByStep:
-    """A mail, one command after the other"""
+    """A mail, command by command"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -94,7 +94,7 @@ class StepByStep:
 
 @job()
 class AwkwardDots:
-    """Awkward dots for two, one of whom is refused"""
+    """Awkward dots, one refused"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -113,7 +113,7 @@ class AwkwardDots:
 
 @job()
 class NobodyLeft:
-    """Everybody refused, and the session goes on"""
+    """All refused, and it goes on"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -138,7 +138,7 @@ class NobodyLeft:
 
 @job()
 class LoginUnderTls:
-    """STARTTLS, a login, and a mail to elsewhere"""
+    """STARTTLS, login, and a mail"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -159,7 +159,7 @@ class LoginUnderTls:
 
 @job()
 class Umlauts:
-    """UTF-8 in header and body, as it is"""
+    """UTF-8 in header and body"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:

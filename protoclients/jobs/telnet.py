@@ -57,7 +57,7 @@ class LogIn:
 
 @job()
 class WrongPassword:
-    """A wrong password: no code says so, only text"""
+    """Wrong password: only text"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -80,7 +80,7 @@ class WrongPassword:
 
 @job()
 class Octet255:
-    """255 there and back: doubled on the wire"""
+    """255 is doubled on the wire"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -99,7 +99,7 @@ class Octet255:
 
 @job()
 class OptionsRefused:
-    """Options: all refused, which is always right"""
+    """Options: all refused"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
@@ -118,7 +118,7 @@ class OptionsRefused:
 
 @job()
 class OptionsAgreed:
-    """Options: agreed, with type and window"""
+    """Options: type and window"""
 
     @staticmethod
     def by_hand(lab: Lab) -> Plain:
