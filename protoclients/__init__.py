@@ -52,4 +52,5 @@ _HOMES |= {"Telnet": "telnet", "record": "recorder"}
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)
+    home = importlib.import_module(f".{_HOMES.get(name, 'errors')}", __name__)
+    return getattr(home, name)

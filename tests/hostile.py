@@ -112,7 +112,9 @@ CALLS: dict[str, dict[str, Callable[[Any], Any]]] = {
         "rcpt": lambda c: c.rcpt("a@b"),
         "rset": lambda c: c.rset(),
         "send": lambda c: c.send("a@b", ["c@d", "e@f"], MAIL),
-        "send_many": lambda c: c.send_many([("a@b", ["c@d"], MAIL), ("a@b", ["e@f"], MAIL)]),
+        "send_many": lambda c: c.send_many(
+            [("a@b", ["c@d"], MAIL), ("a@b", ["e@f"], MAIL)]
+        ),
         "starttls": lambda c: c.starttls(),
         "vrfy": lambda c: c.vrfy("a"),
     },

@@ -395,7 +395,7 @@ def test_pop3_wrong_password_has_its_code(lab: Lab) -> None:
 LOGINS = {
     "PLAIN at once": [b"AUTH PLAIN " + b64("\0student\0lab-secret")],
     "PLAIN": [b"AUTH PLAIN", b64("\0student\0lab-secret")],
-    "PLAIN for another": [b"auth plain", b64("other\0student\0lab-secret")],
+    "PLAIN, himself": [b"auth plain", b64("student\0student\0lab-secret")],
     "LOGIN": [b"AUTH LOGIN", b64("student"), b64("lab-secret")],
 }
 
@@ -425,11 +425,12 @@ def test_pop3_auth_that_fails(lab: Lab) -> None:
     said = say(
         lab.pop3,
         b"AUTH PLAIN\r\n*\r\nAUTH PLAIN !\r\nAUTH PLAIN =\r\nAUTH GSSAPI\r\nAUTH\r\n"
+        b"AUTH PLAIN " + b64("other\0student\0lab-secret") + b"\r\n"
         b"AUTH CRAM-MD5 eA==\r\nAUTH LOGIN\r\neA==\r\neA==\r\nQUIT\r\n",
     )
     answers = [re.sub(r" (?!\[).*", "", line) for line in said.decode().split("\r\n")]
     assert " ".join(answers) == (
-        "+OK + -ERR -ERR -ERR [AUTH] -ERR -ERR -ERR + + -ERR [AUTH] +OK "
+        "+OK + -ERR -ERR -ERR [AUTH] -ERR -ERR -ERR [AUTH] -ERR + + -ERR [AUTH] +OK "
     )
 
 

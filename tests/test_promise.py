@@ -16,7 +16,9 @@ TIMEOUT = 0.25
 CASES = [(protocol, call) for protocol in CALLS for call in CALLS[protocol]]
 
 
-def keeps_the_promise(protocol: str, call: str, octets: bytes, close: bool, cut: int) -> None:
+def keeps_the_promise(
+    protocol: str, call: str, octets: bytes, close: bool, cut: int
+) -> None:
     with server(octets, close, cut) as port:
         began = time.monotonic()
         client = None
