@@ -77,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line in `argv`, or the process's own, and return the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     status: int
+    for name in ("stdin", "stdout", "stderr"):  # None if the shell closed it
+        setattr(sys, name, getattr(sys, name) or open(os.devnull, "r+"))  # noqa: SIM115
     with ended_by_signals():
         try:
             with contextlib.suppress(AttributeError):  # somebody put another in its place

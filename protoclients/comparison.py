@@ -122,7 +122,12 @@ def compare(job: Job, lab: Lab) -> Comparison:
     the job uses, where each side is done once only. What goes wrong on one side is told,
     not raised.
     """
-    hand, library = one_way(job.by_hand, lab), one_way(job.by_library, lab)
+    ways = (job.by_hand, job.by_library)
+    hand, library = (heard(way, lab) for way in ways)
+    timed = hasattr(lab, "reset")
+    for side, way in zip((hand, library), ways, strict=True):
+        if timed and not side.error:
+            side.seconds = done(way, lab).seconds
     return Comparison(
         job,
         hand,
@@ -130,17 +135,15 @@ def compare(job: Job, lab: Lab) -> Comparison:
         aligned(hand.conversations, library.conversations),
         unasked(hand, asking(job, job.hand, job.by_hand)),
         unasked(library, asking(job, job.library, job.by_library)),
-        hasattr(lab, "reset"),
+        timed,
     )
 
 
-def one_way(way: Callable[[Lab], Any], lab: Lab) -> Side:
-    """Do a job one way, under a recorder; with a Lab once more without, for the time."""
+def heard(way: Callable[[Lab], Any], lab: Lab) -> Side:
+    """Do a job one way, under a recorder. Threads that it starts are heard too."""
     with record(threads=True) as recording:
         side = done(way, lab)
     side.conversations = recording.conversations
-    if hasattr(lab, "reset") and not side.error:
-        side.seconds = done(way, lab).seconds
     return side
 
 
@@ -152,7 +155,8 @@ def done(way: Callable[[Lab], Any], lab: Lab) -> Side:
     try:
         side.result = way(lab)
     except Exception as problem:  # whatever it is, the other side is done all the same
-        side.error = f"{type(problem).__name__}: {problem}"
+        words = " ".join(f"{type(problem).__name__}: {problem}".split())
+        side.error = "".join(c if c.isprintable() else repr(c)[1:-1] for c in words)
     side.seconds = perf_counter() - begun
     return side
 
@@ -188,9 +192,11 @@ def differing_text(left: Any, right: Any) -> str:
     return f"{sizes}from {unit} {at} on {ours!r} by hand, {theirs!r} by library"
 
 
-def brief(value: Any) -> str:
+def brief(value: Any, room: int = 48) -> str:
+    """A value in about so many characters."""
     shown = repr(value)
-    return shown if len(shown) <= 40 else f"{shown[:38]}… ({type(value).__name__})"
+    kind = type(value).__name__
+    return shown if len(shown) <= room else f"{shown[: room - len(kind) - 4]}… ({kind})"
 
 
 # Steps beside each other
@@ -451,7 +457,9 @@ def texts(left: list[str], right: list[str]) -> str:
     return "; ".join(found)
 
 
-def _only(here: Sequence[str], there: Sequence[str], key: Callable[[str], str]) -> list[str]:
+def _only(
+    here: Sequence[str], there: Sequence[str], key: Callable[[str], str]
+) -> list[str]:
     """The words that are here and not there, as often as they are more."""
     rest = Counter(map(key, there))
     found = []

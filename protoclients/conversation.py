@@ -84,7 +84,7 @@ class Listener:
         number = int(accepted[1]) if accepted else call.socket
         if number not in self._links:
             opens = accepted or call.name in ("connect", "connect_ex")
-            if not opens and (not call.direction or not call.socket):
+            if not opens and not call.direction:
                 self._set_aside(call)
                 return
             self._links[number] = self._open(call, is_accepted=bool(accepted))
@@ -121,7 +121,7 @@ class Listener:
         if found and found.reading and isinstance(found.reading.grammar, ftp.Grammar):
             link = _Link(found.talk, early, channel="data")
             data = found.reading.grammar.open_data()
-            link.reading = Reading(data, link.talk.side, early, ftp.ANNOUNCED)
+            link.reading = Reading(data, link.talk.side, "tcp", early, ftp.ANNOUNCED)
             if is_accepted:
                 self._doors[call.socket] = link.talk
         else:
@@ -138,9 +138,8 @@ class Listener:
         self.conversations.append(talk)
         _learn_addresses(talk, call)
         link = _Link(talk, early)
-        name = self._protocol
-        if name and (call.transport != "udp" or name == "echo"):
-            self._begin(link, name)
+        if self._protocol:
+            self._begin(link, self._protocol)
         else:
             link.telling = Telling(port(talk.server))
         return link
@@ -157,19 +156,24 @@ class Listener:
         assert link.telling
         link.untold.append(call)
         if call.direction and call.size:
-            link.telling.hear("C" if link.talk.is_client(call) else "S", call.data)
+            # A datagram is whole, as a line is.
+            data = call.data + b"\n" * (link.talk.transport == "udp")
+            link.telling.hear("C" if link.talk.is_client(call) else "S", data)
         if link.telling.name:
             self._begin(link, link.telling.name)
 
     def _begin(self, link: _Link, protocol: str) -> None:
         """The protocol is known now: read what was heard so far."""
+        if link.talk.transport == "udp" and protocol != "echo":
+            protocol = "unknown"
         link.talk.protocol, link.telling = protocol, None
         link.channel = "control" if protocol == "ftp" else ""
         said = [call for call in link.untold if call.direction and call.size]
         # Of a connection that was open before the recording, the greeting wasn't heard.
         was_open = link.untold and link.untold[0].name not in OPENS
         greeting = not (was_open and said and link.talk.is_client(said[0]))
-        link.reading = Reading(GRAMMARS[protocol](greeting), link.talk.side, link.early)
+        side, transport = link.talk.side, link.talk.transport
+        link.reading = Reading(GRAMMARS[protocol](greeting), side, transport, link.early)
         for call in link.untold:
             self._add(link, link.reading.take(call))
         link.untold.clear()

@@ -25,8 +25,7 @@ import itertools
 import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from . import sasl
 from .errors import LimitExceeded, ProtocolError, WireError
@@ -89,8 +88,7 @@ class Headers(list[Field]):
         return [word for word in map(strip, ",".join(found).lower().split(",")) if word]
 
 
-@dataclass(slots=True)
-class Response:
+class Response(NamedTuple):
     """A response: `body` is empty where it went to a file; `size` is its octets in any
     case. `trailers` came after a chunked body, `interim` (1xx) before the response."""
 
@@ -98,10 +96,10 @@ class Response:
     status: int
     reason: str
     headers: Headers
-    body: bytes = b""
-    size: int = 0
-    trailers: Headers = field(default_factory=Headers)
-    interim: list["Response"] = field(default_factory=list)
+    body: bytes
+    size: int
+    trailers: Headers
+    interim: "list[Response]"
 
 
 class HTTP:
@@ -235,27 +233,23 @@ class HTTP:
     def _response(self, method: str, into: BinaryIO | None, limit: int | None) -> Response:
         """Read the final response; what comes before it is interim."""
         interim: list[Response] = []
-        while (response := self._head()).status < 200:
-            interim.append(response)
-            if response.status == 101:
-                raise ProtocolError(
-                    "the server changes to a protocol that nobody asked for"
-                )
+        while (head := self._head()).status < 200:
+            interim.append(head)
+            if head.status == 101:
+                raise ProtocolError("the server changes to another protocol, unasked")
             if len(interim) > MAX_INTERIM:
                 raise LimitExceeded(f"more than {MAX_INTERIM} interim responses")
-        response.interim = interim
-        length = body_length(method, response)
+        length = body_length(method, head)
         if length == CHUNKED:
-            pieces = self._chunks(response.trailers)
+            pieces = self._chunks(head.trailers)
         else:
             pieces = self.wire.rest() if length is None else self.wire.counted(length)
-        delivered = deliver(pieces, into, limit)
-        response.body = delivered if isinstance(delivered, bytes) else b""
-        response.size = len(delivered) if isinstance(delivered, bytes) else delivered
-        if length is None or not stays_open(response) or self.wire.is_sending:
+        found = deliver(pieces, into, limit)
+        if length is None or not stays_open(head) or self.wire.is_sending:
             self._done = True
             self.wire.close()
-        return response
+        body, size = (found, len(found)) if isinstance(found, bytes) else (b"", found)
+        return head._replace(body=body, size=size, interim=interim)
 
     def _head(self) -> Response:
         line = self.wire.read_line()
@@ -263,7 +257,7 @@ class HTTP:
         if not match:
             raise ProtocolError(f"not a status line: {line[:80]!r}")
         version, status, reason = (part.decode("latin-1") for part in match.groups(b""))
-        return Response(version, int(status), reason, self._fields())
+        return Response(version, int(status), reason, self._fields(), b"", 0, Headers(), [])
 
     def _fields(self) -> Headers:
         """Read a field section, of a head or after the last chunk (section 5)."""

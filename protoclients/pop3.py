@@ -13,7 +13,6 @@ after the line, lines ended by CR LF, the end marked by a line that is only a do
 Messages are numbered from 1 for the length of a session.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable
 from typing import BinaryIO, Self, overload
@@ -94,6 +93,8 @@ class POP3:
         timestamp = TIMESTAMP.search(self.greeting)
         if not timestamp:
             raise ValueError(f"no timestamp for APOP in the greeting: {self.greeting!r}")
+        import hashlib  # OpenSSL is slow to start, and hardly ever needed
+
         digest = hashlib.md5(octets(timestamp[0] + password), usedforsecurity=False)
         self._command(f"APOP {user} {digest.hexdigest()}")
 

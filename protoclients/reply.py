@@ -14,7 +14,7 @@ RFC 3977 section 3.2):
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import LimitExceeded, ProtocolError, Refused
 from .octets import text
@@ -29,8 +29,7 @@ MAX_REPLY = 1024 * 1024
 REPLY_LINE = re.compile(rb"([1-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One reply: its `code`, and the texts of its `lines` without code and line end."""
 
     code: int

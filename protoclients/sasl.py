@@ -12,8 +12,6 @@ Base64 is how the responses travel. It is an encoding: anybody can read it.
 
 import base64
 import binascii
-import hashlib
-import hmac
 from collections.abc import Callable, Iterable
 
 from .errors import ProtocolError
@@ -35,6 +33,9 @@ def login(user: str, password: str, challenge: bytes, turn: int) -> bytes:
 
 def cram_md5(user: str, password: str, challenge: bytes, turn: int) -> bytes:
     """The password keys a digest of the server's challenge (RFC 2195 section 2)."""
+    import hashlib  # OpenSSL is slow to start, and hardly ever needed
+    import hmac
+
     digest = hmac.new(password.encode(), challenge, hashlib.md5).hexdigest()
     return f"{user} {digest}".encode()
 
