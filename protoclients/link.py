@@ -22,6 +22,8 @@ from .octets import WINDOW, Buffer, octets
 # A long body restarts the clock as it moves on, but only at this rate, in octets a second.
 # Slower than any modem, and faster than a server that means to hold us for ever.
 MIN_RATE = 1000
+# A year, in seconds: what is longer is a mistake, and the kernel's timer has an end.
+MAX_TIMEOUT = 365 * 24 * 3600
 # The first window is for commands and replies; see `_receive`.
 FIRST_WINDOW = 16 * 1024
 # The most that one TLS record holds (RFC 8446 section 5.1).
@@ -74,8 +76,8 @@ class Link:
         return link
 
     def _set_up(self, host: str, timeout: float) -> None:
-        if not timeout > 0:
-            raise ValueError(f"the timeout is a number of seconds above 0: {timeout!r}")
+        if not 0 < timeout <= MAX_TIMEOUT:
+            raise ValueError(f"not a timeout in seconds, above 0: {timeout!r}")
         self.host = host
         self.timeout = float(timeout)
         self.is_tls = False
@@ -280,7 +282,9 @@ class Link:
     def _send_ahead(self) -> None:
         while self._ahead is not None:
             if not self._unsent:
+                asked = time.monotonic()
                 piece = next(self._ahead, None)
+                self._deadline += time.monotonic() - asked  # our own time, not the peer's
                 if piece is None:
                     self._ahead = None
                     return

@@ -105,6 +105,7 @@ class Telnet:
         self._after_cr = False
         self._unread = b""  # decoded, and not yet read
         self._commands = 0
+        self._finished = False
         self.wire = Wire(host, port, timeout=timeout, tls=tls)
 
     # Reading and writing, by the names of the telnetlib that was
@@ -141,6 +142,13 @@ class Telnet:
         while not read and (more := self._data()) is not None:
             read = more
         return read
+
+    @exchange
+    def read_ready(self) -> bytes | None:
+        """Return the data in what is there, waiting for something to be there: perhaps
+        none, where it was only commands. None is the end."""
+        self._begin_read()
+        return self._take() or self._data()
 
     @overload
     def read_all(self, into: None = None, *, limit: int | None = None) -> bytes: ...
@@ -205,7 +213,15 @@ class Telnet:
         content = content.replace(FF, FF + FF)  # a window of 255 columns has one
         self._say(bytes([IAC, SB, option]) + content + bytes([IAC, SE]))
 
+    def finish(self) -> None:
+        """Say that no more will be written; the server may still have much to say."""
+        self._finished = True
+        if not self.wire.is_tls:  # TLS cannot close one half alone
+            self.wire.finish()
+
     def _say(self, octets: bytes) -> None:
+        if self._finished:
+            return
         self.wire.restart_clock()
         self.wire.send_more(octets)
 

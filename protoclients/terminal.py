@@ -26,8 +26,8 @@ def join(telnet: Telnet) -> None:
             set_keys(telnet.options.get(("them", ECHO)) == "YES")
             ready, _, _ = select.select(sources, [], [])
             if telnet.wire in ready:
-                data = telnet.read_some()
-                if not data:
+                data = telnet.read_ready()
+                if data is None:
                     return
                 sys.stdout.buffer.write(data)
                 sys.stdout.buffer.flush()
@@ -35,9 +35,9 @@ def join(telnet: Telnet) -> None:
                 typed = os.read(sys.stdin.fileno(), 1024)
                 if ESCAPE in typed:
                     return
-                if not typed:  # a pipe has ended; the server may still have much to say
+                if not typed:  # a pipe has ended
                     sources.remove(sys.stdin)
-                    telnet.wire.finish()
+                    telnet.finish()
                     continue
                 telnet.write(typed.replace(b"\r", b"\n").replace(b"\n", b"\r\n"))
 

@@ -241,22 +241,24 @@ class Wire(Link):
             return
         self._at += self._buffer.startswith(b".", self._at)
         while True:
-            # The last octets may be the first of the end, or of a stuffed line: they wait
-            # for what follows, unless they are all of the end.
-            held = max(n for n in range(6) if self._buffer.endswith(DOT_LINE[:n])) % 5
-            there = self._buffer[self._at : len(self._buffer) - held]
             # One pass finds the end and takes off the dots. A single octet is found some
             # fifty times faster: without a dot there is nothing to do.
+            there = self._buffer[self._at :]
             lines = there.split(b"\r\n.") if b"." in there else [there]
             end = next((n for n in range(1, len(lines)) if is_end(lines, n)), None)
-            found = CRLF.join(lines[:end])
-            self.progress(len(found))
             if end is not None:
+                found = CRLF.join(lines[:end])
                 self._at += len(found) + end - 1 + len(DOT_LINE)
-                yield found + CRLF
+                yield self._note(found + CRLF)
                 return
-            self._at += len(there)
-            yield found
+            # The last octets may begin the end, or a stuffed line: they wait for the rest.
+            held = max(n for n in range(5) if there.endswith(DOT_LINE[:n]))
+            if held > len(CRLF):
+                lines.pop()
+            else:
+                lines[-1] = lines[-1][: len(lines[-1]) - held]
+            self._at += len(there) - held
+            yield self._note(CRLF.join(lines))
             self._fill()
 
     def read_block(self, limit: int | None = None) -> bytes:

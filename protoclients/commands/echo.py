@@ -1,6 +1,7 @@
 """Have a message sent back, over TCP or UDP (Echo, RFC 862).
 
-One word is MESSAGE, two are SERVER and MESSAGE; a word with :// is a server in any case.
+One word is MESSAGE, two are SERVER and MESSAGE; a word with :// is a server in
+any case.
 """
 
 import argparse

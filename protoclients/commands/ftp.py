@@ -1,7 +1,8 @@
 """List, fetch and store files (FTP, RFC 959).
 
-A URL that ends with "/" is listed, another one fetched. Without --user the server gets
-"anonymous". Paths are relative to where the login leads, unless they begin with "/".
+A URL that ends with "/" is listed, another one fetched. Without --user the
+server gets "anonymous". Paths are relative to where the login leads, unless
+they begin with "/".
 """
 
 import argparse
@@ -110,8 +111,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     server, name, words = understood(options.words, ACTIONS)
-    with reached(options, server, "ftp", SCHEMES, must_login=True) as target:
-        path = unquoted(target.path.removeprefix("/") if server else target.path)
+    with reached(
+        options, server, "ftp", SCHEMES, must_login=True, takes_path=not name
+    ) as target:
+        path = unquoted(target.path.removeprefix("/"))
         if not name:
             name, words = ("get" if path and path[-1] != "/" else "ls"), [path]
         action = ACTIONS[name]

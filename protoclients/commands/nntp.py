@@ -91,7 +91,7 @@ EXAMPLES = f"""\
 
 {listed(ACTIONS)}
 
-A URL with a group is `over`, and one with a group and a number, or an id, is `article`.
+A URL with a group is `over`; with a number too, or an id, it is `article`.
 """
 
 
@@ -103,7 +103,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     server, name, words = understood(options.words, ACTIONS)
-    with reached(options, server, "nntp", SCHEMES) as target:
+    with reached(options, server, "nntp", SCHEMES, takes_path=not name) as target:
         if not name:
             words = [unquoted(part) for part in target.path.strip("/").split("/") if part]
             name = "over" if words else "groups"

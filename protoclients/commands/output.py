@@ -17,19 +17,20 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 # C0 except tab and newline, DEL, C1, and octets that were no UTF-8 (surrogateescape).
-CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\udc80-\udcff]")
+CONTROL = "[\0-\x08\x0b-\x1f\x7f-\x9f\udc80-\udcff]"
 
 
 def columns() -> int:
     """The width of the terminal, or what COLUMNS says, or 80."""
     with contextlib.suppress(ValueError, OSError, AttributeError):
-        return int(os.environ.get("COLUMNS") or os.get_terminal_size().columns) or 80
+        found = int(os.environ.get("COLUMNS") or os.get_terminal_size().columns)
+        return max(found, 20) if found else 80
     return 80
 
 
 def visible(text: str) -> str:
     """`text` with its control characters escaped, such as \\x1b."""
-    return CONTROL.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
+    return re.sub(CONTROL, lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
 
 
 def one_line(text: str) -> str:
@@ -49,7 +50,8 @@ def note(text: str) -> None:
 
 def warn(text: str) -> None:
     """The same in red, where the terminal has it."""
-    red = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    red = sys.stderr.isatty() and not plain
     note(f"\033[1;31m{text}\033[0m" if red else text)
 
 
@@ -105,13 +107,18 @@ class Output:
     def expect(self, octets: int | None, title: str) -> None:
         if not self.shows_progress:
             return
+        from rich import progress
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
-        from rich.progress import TaskProgressColumn as Percent
 
-        parts = ("{task.description}", BarColumn(), Percent(), DownloadColumn())
-        bar = Progress(*parts, TransferSpeedColumn(), console=Console(stderr=True))
-        task = self.end.enter_context(bar).add_task(one_line(title), total=octets)
+        bar = progress.Progress(
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.TaskProgressColumn(),
+            progress.DownloadColumn(),
+            progress.TransferSpeedColumn(),
+            console=Console(stderr=True),
+        )
+        task = self.end.enter_context(bar).add_task(one_line(title)[:30], total=octets)
         write = self.write
 
         def write_and_show(data: bytes) -> None:
@@ -165,16 +172,20 @@ def new_file(path: str) -> Iterator[BinaryIO]:
         return
     beside = f"{path}.{os.getpid()}.part"
     try:
-        with open(beside, "xb") as file:
+        file = open(beside, "xb")  # noqa: SIM115
+    except OSError as error:
+        error.filename = path
+        raise
+    try:
+        with file:
             yield file
         with contextlib.suppress(FileNotFoundError):
             os.chmod(beside, stat.S_IMODE(os.stat(path).st_mode))
         os.replace(beside, path)
     except BaseException as error:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
-        if isinstance(error, OSError) and error.filename in (None, beside):
-            error.filename = path  # "No space left on device" says no name
+        os.unlink(beside)
+        if type(error) is OSError:  # "No space left on device" says no name
+            error.filename = path
         raise
 
 

@@ -13,9 +13,7 @@ from .target import add_options, connected, log_in, reached
 
 SCHEMES = {"pop3": False, "pop": False, "pop3s": True, "pops": True}
 # A field goes on with the lines that begin with a space (RFC 5322 section 2.2.3).
-SUBJECT = re.compile(
-    r"^subject:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE
-)
+SUBJECT = r"(?im)^subject:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)"
 
 
 def subjects(pop3: POP3, options: Any) -> None:
@@ -28,7 +26,7 @@ def subjects(pop3: POP3, options: Any) -> None:
 
 
 def subject(header: bytes) -> str:
-    found = SUBJECT.search(text(header))
+    found = re.search(SUBJECT, text(header))
     return readable(found[1]) if found else ""
 
 
@@ -96,7 +94,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     server, name, words = understood(options.words, ACTIONS)
-    with reached(options, server, "pop3", SCHEMES, must_login=True) as target:
+    with reached(
+        options, server, "pop3", SCHEMES, must_login=True, takes_path=not name
+    ) as target:
         if not name and (path := target.path.strip("/")):
             name, words = "retr", [path]
         action = ACTIONS[name or "subjects"]

@@ -1,8 +1,8 @@
 """Run the local servers until Ctrl-C, to try any client on.
 
-The ports are 8000 and the well-known one: HTTP on 8080, POP3 on 8110, and so on. Mails,
-articles and files are the same at each start, and nothing stays behind. A port that can't
-be had is exit status 2; --offset moves them all.
+The ports are 8000 and the well-known one: HTTP on 8080, POP3 on 8110, and so
+on. Mails, articles and files are the same at each start, and nothing stays
+behind. A port that can't be had is exit status 2; --offset moves them all.
 """
 
 import argparse
@@ -39,26 +39,26 @@ COMMANDS = {
     curl -i http://{at}/chunked""",
     "SMTP": """\
     protoclients smtp smtp://{at}
-    printf 'Subject: Hello\\n\\nHello!\\n' | curl smtp://{at} -T - \\
-        --mail-from lecturer@example.test --mail-rcpt student@example.test
-    nc {host} {port}             type: EHLO me, HELP, QUIT""",
+    printf 'Subject: Hello\\n\\nHello!\\n' | curl smtp://{at} \\
+        -T - --mail-from lecturer@example.test --mail-rcpt student@example.test
+    nc {host} {port}       type: EHLO me, HELP, QUIT""",
     "POP3": """\
     protoclients pop3 pop3://{who}@{at}
     curl pop3://{who}@{at}/1
-    nc {host} {port}             type: USER {user}, PASS {password}, LIST, QUIT""",
+    nc {host} {port}       type: USER {user}, PASS {password}, LIST, QUIT""",
     "FTP": """\
     protoclients ftp ftp://{who}@{at}/pub/
     curl ftp://{who}@{at}/README.txt
-    nc {host} {port}             type: FEAT, HELP, QUIT""",
+    nc {host} {port}       type: FEAT, HELP, QUIT""",
     "NNTP": """\
     protoclients nntp nntp://{at}/lab.announce
-    nc {host} {port}             type: CAPABILITIES, LIST, QUIT""",
+    nc {host} {port}       type: CAPABILITIES, LIST, QUIT""",
     "Telnet": """\
     protoclients telnet {at}
     telnet {host} {port}""",
     "Echo": """\
     protoclients echo {at} Hello
-    nc {host} {port}             type anything; nc -u for UDP""",
+    nc {host} {port}       type anything; nc -u for UDP""",
 }
 TLS = """\
     protoclients pop3 pop3s://{who}@{at} \\

@@ -1,7 +1,8 @@
 """Send a mail, or see what a mail server can do (SMTP, RFC 5321).
 
-With --to a mail is sent: FILE or stdin, its header and its body, as it is. Without, the
-server's greeting and extensions are shown. One word that names a file here is FILE.
+With --to a mail is sent: FILE or stdin, its header and its body, as it is.
+Without, the server's greeting and extensions are shown. One word that names a
+file here is FILE.
 """
 
 import argparse

@@ -17,11 +17,12 @@ from .output import note, warn
 if TYPE_CHECKING:
     import ssl
 
-URL = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?([^/?#]*)([^#]*)(?:#.*)?", re.DOTALL)
-PLACE = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([0-9]*))?")
-IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%.+)?")
+# Scheme, authority and path of a URL; what follows "#" is no business of a server.
+URL = r"(?s)(?:([A-Za-z][A-Za-z0-9+.-]*)://)?([^/?#]*)([^#]*)(?:#.*)?"
+# [IPv6] or host, and port.
+PLACE = r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::([0-9]*))?"
 
-# A server's day is short; a clock that never strikes is none.
+# A day. The timers of the operating system can't hold what is much longer.
 MAX_TIMEOUT = 86_400.0
 
 # The schemes of a protocol's URLs, and whether they mean TLS from the first octet. The
@@ -42,7 +43,7 @@ class Target(NamedTuple):
 
 def parse(address: str, schemes: Schemes) -> Target:
     """Read an address. Raises `ValueError` for one that can't be."""
-    match = URL.fullmatch(address)
+    match = re.fullmatch(URL, address)
     assert match  # every part may be empty
     scheme, authority, path = match.groups()
     scheme = (scheme or next(iter(schemes))).lower()
@@ -63,15 +64,17 @@ def parse(address: str, schemes: Schemes) -> Target:
 
 
 def host_and_port(place: str) -> tuple[str, int | None]:
-    if IPV6.fullmatch(place):
+    if place.count(":") > 1 and "[" not in place:  # IPv6 by itself
         return place, None
-    match = PLACE.fullmatch(place)
-    host = match and (match[1] or match[2])
-    if not match or not host:
+    match = re.fullmatch(PLACE, place)
+    if not match:
         raise ValueError(f"not an address of the form HOST or HOST:PORT: {place!r}")
-    if match[3] and not 0 < int(match[3][:6]) < 65536:
-        raise ValueError(f"not a port number from 1 to 65535: {match[3]}")
-    return host, int(match[3]) if match[3] else None
+    host, port = match[1] or match[2], match[3]
+    if not port:
+        return host, None
+    if not 0 < int(port[:6]) < 65536:
+        raise ValueError(f"not a port number from 1 to 65535: {port}")
+    return host, int(port)
 
 
 def unquoted(text: str) -> str:
@@ -134,11 +137,16 @@ def reached(
     schemes: Schemes,
     *,
     must_login: bool = False,
+    takes_path: bool = False,
 ) -> Iterator[Target]:
     """The server at `address`; without one, the server `name` of a Lab that lives as long
     as this does. There, who must log in is the Lab's student."""
-    if address is not None and not address.startswith("/"):
-        target = parse(address, schemes)
+    is_named = address is not None and not address.startswith("/")
+    target = parse(address or "", schemes) if is_named else None
+    path = target.path if target else (address or "").partition("#")[0]
+    if path.strip("/") and not takes_path:
+        raise ValueError(f"there is nothing to be done with the path {path!r} here")
+    if target:
         yield target._replace(
             tls=target.tls or options.tls,
             user=target.user or getattr(options, "user", None) or "",
@@ -152,7 +160,6 @@ def reached(
         note(f"no server named, so here is a Lab with one: {server.host}:{port}")
         options.cafile = options.cafile or lab.cafile
         user = getattr(options, "user", None) or (server.user if must_login else "")
-        path = (address or "").partition("#")[0]
         yield Target(server.host, port, options.tls, user, server.password, path)
 
 
@@ -216,11 +223,12 @@ def password(options: argparse.Namespace, target: Target) -> str:
         return os.environ[name]
     if options.password_env:
         raise ValueError(f"--password-env {name}: there is no such variable")
-    if not sys.stdin.isatty():
-        raise ValueError(
-            f"the password of {target.user} is missing: put it into the environment "
-            "variable PROTOCLIENTS_PASSWORD, or name another with --password-env"
-        )
-    from getpass import getpass
+    if sys.stdin.isatty():
+        from getpass import getpass
 
-    return getpass(f"Password of {target.user} at {target.host}: ")
+        with contextlib.suppress(EOFError):
+            return getpass(f"Password of {target.user} at {target.host}: ")
+    raise ValueError(
+        f"the password of {target.user} is missing: put it into the environment variable "
+        "PROTOCLIENTS_PASSWORD, or name another with --password-env"
+    )

@@ -1,7 +1,7 @@
 """Join this terminal to a server (Telnet, RFC 854).
 
-On a terminal, Ctrl-] ends the session. Lines from a pipe are sent as they are, and what
-comes is printed until the server ends.
+On a terminal, Ctrl-] ends the session. Lines from a pipe are sent as they are,
+and what comes is printed until the server ends.
 """
 
 import argparse

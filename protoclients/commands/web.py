@@ -1,12 +1,14 @@
 """Fetch a page, send a form, upload a file (HTTP/1.1, RFC 9112).
 
-URL may be a path alone: then a Lab answers, a small site made for this command.
+URL may be a path alone: then a Lab answers, a small site made for this
+command.
 """
 
 import argparse
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from protoclients.errors import LimitExceeded, Refused
 from protoclients.http1 import HTTP, LENGTH, Headers, Response
@@ -31,8 +33,9 @@ class HeardHTTP(HTTP):
     """HTTP that calls `heard` with each response as soon as its head is there: what is to
     be done with the body depends on it."""
 
-    def heard(self, response: Response) -> None:
-        """Given by `ask`."""
+    def __init__(self, *where: Any, heard: Callable[[Response], None], **how: Any) -> None:
+        self.heard = heard
+        super().__init__(*where, **how)
 
     def _head(self) -> Response:
         response = super()._head()
@@ -72,7 +75,9 @@ def field(text: str) -> tuple[str, str]:
 
 def run(options: argparse.Namespace) -> int:
     with ExitStack() as end:
-        target = end.enter_context(reached(options, options.url, "http", SCHEMES))
+        target = end.enter_context(
+            reached(options, options.url, "http", SCHEMES, takes_path=True)
+        )
         body = end.enter_context(source(options.upload)) if options.upload else b""
         if options.upload and target.path.endswith("/"):
             target = target._replace(path=target.path + os.path.basename(options.upload))
@@ -121,8 +126,7 @@ def ask(
             out.expect(int(length) if LENGTH.fullmatch(length) else None, target.path)
 
     http: HeardHTTP
-    with connected(HeardHTTP, options, target) as http:
-        http.heard = heard  # type: ignore[method-assign]
+    with connected(HeardHTTP, options, target, heard=heard) as http:
         log_in(http, options, target)
         method, headers, body = request
         response = http.request(method, quoted(target.path), headers, body, into=out.into)
