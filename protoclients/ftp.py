@@ -33,7 +33,7 @@ HOST_PORT = re.compile(r"(?<![0-9])" + ",".join(["([0-9]{1,3})"] * 6) + "(?![0-9
 # "(" <d><d><d> <tcp-port> <d> ")", with no host on purpose (RFC 2428 section 3)
 EXTENDED_PORT = re.compile(r"\(([!-~])\1\1([0-9]{1,5})\1\)")
 # A path in quotes, quotes inside it doubled (RFC 959 appendix II)
-QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+QUOTED = re.compile(r'"((?:[^"]|"")*)"(?!")')
 # 213 and the size (RFC 3659 section 4.1), or the time as YYYYMMDDHHMMSS (section 2.3)
 SIZE = re.compile(r"[0-9]{1,20}")
 TIME = re.compile(r"[0-9]{14}(?:\.[0-9]{1,9})?")
@@ -450,7 +450,7 @@ def facts(line: str) -> tuple[str, Facts]:
     if not name:
         raise ProtocolError(wrong)
     found = {}
-    for fact in before.split(";")[:-1]:
+    for fact in filter(None, before.split(";")):  # some servers forget the last semicolon
         key, equals, value = fact.partition("=")
         if not equals:
             raise ProtocolError(wrong)

@@ -346,9 +346,9 @@ def body_length(method: str, response: Response) -> int | None:
         if lengths or response.version == "1.0" or codings != ["chunked"]:
             raise ProtocolError(f"a body that cannot be read safely: {headers!r}")
         return CHUNKED
-    if not lengths:
+    if headers.get("Content-Length") is None:
         return None
-    length = lengths.pop()
+    length = lengths.pop() if lengths else ""
     if lengths or not LENGTH.fullmatch(length):
         raise ProtocolError(f"not a length: {headers.get_all('Content-Length')}")
     return int(length)
