@@ -78,15 +78,15 @@ class Listener:
         self._doors: dict[int, Conversation] = {}  # sockets that listen for FTP's data
         self._announced: dict[int, _Link] = {}  # FTP's control connections, by data port
 
-    def hear(self, call: Call) -> None:
-        """Hear the next call."""
+    def hear(self, call: Call) -> Conversation | None:
+        """Hear the next call; returns the conversation it belongs to, if it is known."""
         accepted = ACCEPTED.match(call.result) if call.name == "accept" else None
         number = int(accepted[1]) if accepted else call.socket
         if number not in self._links:
             opens = accepted or call.name in ("connect", "connect_ex")
             if not opens and not call.direction:
                 self._set_aside(call)
-                return
+                return None
             self._links[number] = self._open(call, is_accepted=bool(accepted))
         link = self._links[number]
         link.talk.calls.append(call)
@@ -96,6 +96,7 @@ class Listener:
             self._tell(link, call)
         else:
             self._add(link, link.reading.take(call))
+        return link.talk
 
     def end(self) -> None:
         """There are no more calls: what is not whole is shown as far as it was heard."""

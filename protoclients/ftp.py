@@ -33,7 +33,7 @@ HOST_PORT = re.compile(r"(?<![0-9])" + ",".join(["([0-9]{1,3})"] * 6) + "(?![0-9
 # "(" <d><d><d> <tcp-port> <d> ")", with no host on purpose (RFC 2428 section 3)
 EXTENDED_PORT = re.compile(r"\(([!-~])\1\1([0-9]{1,5})\1\)")
 # A path in quotes, quotes inside it doubled (RFC 959 appendix II)
-QUOTED = re.compile(r'"((?:[^"]|"")*)"(?!")')
+QUOTED = re.compile(r'[^"]*"((?:[^"]|"")*)"(?!")')
 # 213 and the size (RFC 3659 section 4.1), or the time as YYYYMMDDHHMMSS (section 2.3)
 SIZE = re.compile(r"[0-9]{1,20}")
 TIME = re.compile(r"[0-9]{14}(?:\.[0-9]{1,9})?")
@@ -437,7 +437,7 @@ def extended_port(reply: Reply) -> int:
 
 def quoted(reply: Reply) -> str:
     """The path in a 257 reply, whose own quotes are doubled."""
-    match = QUOTED.search(reply.text)
+    match = QUOTED.match(reply.text)
     if not match:
         raise ProtocolError(f"no path in quotes: {reply}")
     return match[1].replace('""', '"')

@@ -168,6 +168,17 @@ class Recording:
             self._read = len(self.calls), conversations(self.calls)
         return self._read[1]
 
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.conversations)) or "nothing was said"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        from .views import as_html
+
+        return as_html.table(self.conversations)
+
 
 class _Attempt:
     """One call: what goes in, and when it has ended, what came out."""
@@ -421,18 +432,15 @@ def _outcome(name: str, sock: Any, value: Any) -> str:
     return _shown(value)
 
 
-def _counted(value: Any) -> str:
-    return f"{_length(value)} bytes"
-
-
 _SHOWN: dict[type, Callable[[Any], str]] = {
     **dict.fromkeys((int, bool, str, tuple, type(None)), repr),
-    **dict.fromkeys((bytes, bytearray, memoryview), _counted),  # may be a secret
+    **dict.fromkeys((bytes, bytearray), lambda octets: f"{len(octets)} bytes"),
+    memoryview: lambda octets: f"{octets.nbytes} bytes",
 }
 
 
 def _shown(value: Any) -> str:
-    """A value as in a source line."""
+    """A value as in a source line. Octets are only counted: they may be a secret."""
     show = _SHOWN.get(type(value))
     if show is not None:
         return show(value)
@@ -519,12 +527,14 @@ def _noting(owner: Any, name: str, direction: str, parameters: str) -> Any:
         ears = _listening()
         if not ears:
             return function(*args, **keywords)
-        given = dict(zip(names, args, strict=False)) | keywords
+        given = dict(zip(names, args, strict=False))
+        if keywords:
+            given |= keywords
         sock = _sender(given, ears) if owner is os else given.pop("self", None)
         if (owner is os and sock is None) or (name == "close" and sock.fileno() < 0):
             return function(*args, **keywords)
-        if isinstance(given.get("buffers"), Iterable):  # maybe it can be read only once
-            given["buffers"] = list(given["buffers"])
+        if "buffers" in given and isinstance(given["buffers"], Iterable):
+            given["buffers"] = list(given["buffers"])  # it may be possible only once
             args = sock, given["buffers"], *args[2:]
         attempt = _Attempt(shown, direction, sock, given, ears[-1].keep)
         attempt.arguments = _arguments(given, keywords)

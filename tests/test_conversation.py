@@ -15,15 +15,16 @@ import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from protoclients.fixtures import Lab
 
 from protoclients import FTP, HTTP, NNTP, POP3, SMTP, Telnet, echo
 from protoclients.conversation import GRAMMARS, Conversation, Listener, conversations
+from protoclients.fixtures import Lab
 from protoclients.grammar.telling import Telling
 from protoclients.jobs import Job, all_jobs
 from protoclients.recorder import Call, Recording, record
@@ -162,8 +163,8 @@ def test_an_smtp_session_step_by_step(lab: Lab) -> None:
         )
         client.quit()
     # Python 3.11 says FROM: and TO:, later ones from: and to:
-    lines = [line.replace("FROM:", "from:").replace("TO:", "to:") for line in lines_of(recording)]
-    assert lines == [
+    lines = "\n".join(lines_of(recording)).replace("FROM:", "from:").replace("TO:", "to:")
+    assert lines.split("\n") == [
         "- connect: connect to HOST:PORT",
         "S reply: 220 lab.example.test ESMTP protoclients Lab",
         "C command: ehlo desk",
@@ -217,6 +218,7 @@ def test_an_ftp_session_step_by_step(lab: Lab) -> None:
         client.retrbinary("RETR README.txt", lambda data: None)
         client.quit()
     lines = [re.sub(r"\(.*\)", "(ADDRESS)", line) for line in lines_of(recording)]
+    lines = [re.sub("reply: 1.*", "reply: 1..", line) for line in lines]  # 125 or 150
     (talk,) = recording.conversations
     channels = [f"{s.channel} {line}" for s, line in zip(talk.steps, lines, strict=True)]
     assert [line for line in channels if not line.startswith("data")] == [
@@ -231,7 +233,7 @@ def test_an_ftp_session_step_by_step(lab: Lab) -> None:
         "control C command: PASV",
         "control S reply: 227 Entering passive mode (ADDRESS).",
         "control C command: RETR README.txt",
-        "control S reply: 125 Data connection already open. Transfer starting.",
+        "control S reply: 1..",
         "control S reply: 226 Transfer complete.",
         "control C command: QUIT",
         "control S reply: 221 Goodbye.",
@@ -534,6 +536,16 @@ def test_a_long_body_keeps_its_true_size(lab: Lab) -> None:
     assert sum(s.size for s in talk.steps) == talk.sent + talk.received
 
 
+def test_chunks_whose_sizes_were_not_kept_are_the_rest_of_the_body(lab: Lab) -> None:
+    with record(limit=1000) as recording, HTTP(lab.http.host, lab.http.port) as web:
+        web.get("/large-chunked")
+        web.get("/poem.txt")
+    (talk,) = recording.conversations
+    assert kinds(talk)[-4:] == ["S body", "C head", "S head", "S body"]
+    assert set(kinds(talk)[2:-4]) == {"S chunk"}
+    assert sum(s.size for s in talk.steps) == talk.sent + talk.received
+
+
 def test_a_block_whose_end_was_not_kept_ends_where_the_client_speaks(lab: Lab) -> None:
     with record(limit=40) as recording, POP3(lab.pop3.host, lab.pop3.port) as pop3:
         pop3.login(lab.pop3.user, lab.pop3.password)
@@ -628,10 +640,7 @@ def test_steps_can_be_had_as_they_come(lab: Lab) -> None:
     with record(on_call=hear) as recording, POP3(lab.pop3.host, lab.pop3.port):
         pass
     listener.end()
-    assert all(
-        after[: len(before)] == before
-        for before, after in zip(seen, seen[1:], strict=False)
-    )
+    assert all(after[: len(before)] == before for before, after in pairwise(seen))
     assert essence(listener.conversations[0]) == essence(recording.conversations[0])
 
 

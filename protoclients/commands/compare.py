@@ -1,21 +1,24 @@
-"""Do one job by hand and by library, and put the two conversations beside each other.
+"""Do one job by hand and by library, and put the two conversations side by side.
 
-Without JOB it is the protocol's most telling one; --list names all. Without SERVER it is
-done on a local one. Below the conversations stand the results, what they cost, and what
-each side did that nobody asked for. The exit status is 0 if the results are equal.
+Without JOB it is the protocol's most telling one; --list names all. Without
+SERVER it is done on a local one. Below the conversations stand the results,
+what they cost, and what each side did that nobody asked for. The exit status is
+0 if the results are equal.
 """
 
 import argparse
 import contextlib
+import ipaddress
 import json
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .output import columns, note, say
-from .target import Schemes, Target, add_options, parse, password
+from .target import Target, parse, password
 
 if TYPE_CHECKING:
     from protoclients.jobs import Job
@@ -43,7 +46,7 @@ EXAMPLES = """\
   protoclients compare smtp
   protoclients compare http basic-auth --code
   protoclients compare ftp --list
-  protoclients compare pop3 start-tls pop3://student@localhost:8110 --cafile lab.pem
+  protoclients compare pop3 top pop3://student@localhost:8110
 """
 
 
@@ -56,7 +59,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="all of it for machines")
     parser.add_argument("--width", type=int, metavar="N", help="columns; two from 100 on")
     parser.add_argument("--show-secrets", action="store_true", help="passwords too")
-    add_options(parser, login=True, starttls=False)
+    parser.add_argument("--user", metavar="NAME", help="who you are, if not in the URL")
+    parser.add_argument(
+        "--password-env",
+        metavar="VAR",
+        help="the environment variable with the password, if not PROTOCLIENTS_PASSWORD",
+    )
+    parser.add_argument("--cafile", metavar="FILE", help="PEM certificates to trust")
+    parser.add_argument(
+        "--allow-cleartext",
+        action="store_true",
+        help="let a library send the password across a network without TLS",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -108,10 +122,14 @@ def place(options: argparse.Namespace, address: str | None, protocol: str) -> It
         with Lab() as lab:
             yield lab
         return
-    secure = "https" if protocol == "http" else f"{protocol}s"
-    schemes: Schemes = {protocol: False, secure: True}
+    schemes = {protocol: False} | ({f"{protocol}s": True} if PORTS[protocol][1] else {})
     target = parse(address, schemes)
     target = target._replace(user=target.user or options.user or "")
+    if target.user and not (options.allow_cleartext or is_here(target.host)):
+        raise ValueError(
+            f"where a job has no TLS, the library would send the password to {target.host} "
+            "in clear text; say --allow-cleartext if it may"
+        )
     yield SimpleNamespace(
         **{protocol: server(target, options, protocol)},
         cafile=options.cafile,
@@ -120,17 +138,22 @@ def place(options: argparse.Namespace, address: str | None, protocol: str) -> It
 
 
 def server(target: Target, options: argparse.Namespace, protocol: str) -> Any:
-    """What `Lab` has about a server. Of one port it is not known whether it has another."""
-    tls = target.tls or options.tls
+    """What a Lab tells of a server. The port that wasn't named is the protocol's own."""
     port, tls_port = PORTS[protocol]
-    secret = password(options, target) if target.user else ""
     return SimpleNamespace(
         host=target.host,
-        port=port if tls else target.port or port,
-        tls_port=target.port or tls_port if tls else tls_port,
+        port=port if target.tls else target.port or port,
+        tls_port=target.port or tls_port if target.tls else tls_port,
         user=target.user,
-        password=secret,
+        password=password(options, target) if target.user else "",
     )
+
+
+def is_here(host: str) -> bool:
+    """Whether a host's addresses are all this very machine's."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    addresses = (str(place[0]).partition("%")[0] for *_, place in found)
+    return all(ipaddress.ip_address(address).is_loopback for address in addresses)
 
 
 def shown(comparison: Any, options: argparse.Namespace) -> None:
