@@ -20,12 +20,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
+from .commands import hearing
 from .commands.output import columns, one_line, warn
 
 # The verb, its file in commands/, and what it is for.
 VERBS = {
     "demo": ("demo", "every protocol, by hand and by library, on local servers"),
     "compare": ("compare", "one job by hand and by library, line beside line"),
+    "record": ("record", "run any Python program, and show what it said on the network"),
+    "show": ("show", "show again what record has saved"),
     "serve": ("serve", "local servers to try any client on, until Ctrl-C"),
     "ports": ("ports", "the common ports, and what is often said wrongly about them"),
     "http": ("web", "fetch a page, send a form, upload a file"),
@@ -36,6 +39,7 @@ VERBS = {
     "telnet": ("telnet", "join this terminal to a server"),
     "echo": ("echo", "have a message sent back, over TCP or UDP"),
 }
+CLIENTS = ("http", "smtp", "pop3", "ftp", "nntp", "telnet", "echo")  # these have -v
 
 OVERVIEW = """\
 The classic text protocols by hand and by library, side by side, byte by byte.
@@ -82,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with ended_by_signals():
         try:
             with contextlib.suppress(AttributeError):  # somebody put another in its place
-                sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+                if words[:1] != ["record"]:  # there, it is the program's
+                    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
             status = run(words)
             sys.stdout.flush()
         except SystemExit as error:
@@ -117,7 +122,12 @@ def run(words: list[str]) -> int:
         epilog=f"examples:\n{command.EXAMPLES}\n{EXIT_STATUS}",
     )
     command.arguments(parser)
-    status: int = command.run(parser.parse_intermixed_args(rest))
+    if verb in CLIENTS:
+        hearing.add_options(parser)
+    parse = getattr(command, "parse", Parser.parse_intermixed_args)
+    options = parse(parser, rest)
+    with hearing.heard(options, verb) if verb in CLIENTS else contextlib.nullcontext():
+        status: int = command.run(options)
     return status
 
 

@@ -230,6 +230,7 @@ class Key(NamedTuple):
     text: str
     near: str  # of texts that differ, those with the same are nearer to each other
     weight: int  # a command says more about the place than its reply
+    lines: frozenset[str] = frozenset()  # of a head: some may be the same
 
 
 def aligned(left: list[Conversation], right: list[Conversation]) -> list[Row]:
@@ -299,7 +300,8 @@ def _keys(talk: Conversation) -> Iterator[Key]:
         is_command = step.speaker == "C" and step.kind in ("command", "head")
         text = normal(step.shown())
         near = text.lower() if is_command else text[:12]  # a status line, a code
-        yield Key(slot, text, near, 4 if is_command else 1)
+        lines = frozenset(text.split("\n") if step.kind == "head" else ())
+        yield Key(slot, text, near, 4 if is_command else 1, lines)
 
 
 def _asked(talk: Conversation) -> Iterator[str]:
@@ -364,8 +366,10 @@ def paired(left: Sequence[Key], right: Sequence[Key]) -> Pairs:
 
 
 def _likeness(left: Key, right: Key) -> int:
-    same = 2 if left.text == right.text else left.near == right.near
-    return 3 * left.weight + same
+    if left.text == right.text:
+        return 30 * left.weight + 20
+    common = min(len(left.lines & right.lines), 9)
+    return 30 * left.weight + 10 * (left.near == right.near) + common
 
 
 def _roughly_paired(left: Sequence[Key], right: Sequence[Key]) -> Pairs:

@@ -71,7 +71,10 @@ class FTP:
         self._type = "A"  # what a session begins with (section 5.1)
         self._tls: TLS = False  # of the data connections
         self.wire = Wire(host, port, timeout=timeout, tls=tls)
-        self.greeting = self._reply("2xx")
+        greeting = read_reply(self.wire, free_text=True)
+        while greeting.code == 120:  # ready in some minutes (section 5.4)
+            greeting = read_reply(self.wire, free_text=True)
+        self.greeting = expect(greeting, "2xx")
         if tls:
             self._protect(tls)
 

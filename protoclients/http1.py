@@ -51,7 +51,7 @@ FIELD_LINE = re.compile(
 # A line that begins with a space goes on with the value before (section 5.2).
 OBS_FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
 END_SPACE = re.compile(rb"[ \t]+\r\n")
-SPACE_AT_BORDER = re.compile(rb"[ \t]\r\n|\n[ \t]")
+SPACE_AT_BORDER = b" \r\n", b"\t\r\n", b"\n ", b"\n\t"  # seldom
 # chunk = chunk-size [ chunk-ext ] CRLF … (section 7.1)
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n\0]*)?")
 LENGTH = re.compile(r"[0-9]{1,19}")

@@ -29,8 +29,9 @@ TWO_NUMBERS = re.compile(r"\+OK ([0-9]{1,20}) ([0-9]{1,20})(?= |$)")
 SCAN_LISTING = re.compile(r"^([0-9]{1,20}) ([0-9]{1,20})(?: [^\r\n]*)?\r\n", re.MULTILINE)
 # unique-id = 1*70 characters from 0x21 to 0x7E (section 7)
 UNIQUE_ID_LISTING = re.compile(r"^([0-9]{1,20}) ([!-~]{1,70})\r\n", re.MULTILINE)
-# The msg-id of RFC 822, by which the greeting offers APOP (section 7)
-TIMESTAMP = re.compile(r"<[^<>\s]*@[^<>\s]*>")
+# The msg-id of RFC 822, by which the greeting offers APOP (section 7). Odder ones are how
+# a password was once found out (CVE-2007-1558).
+TIMESTAMP = re.compile(r"<[!-;=?-~]*@[!-;=?-~]*>")
 
 Sizes = list[tuple[int, int]]
 Ids = list[tuple[int, str]]

@@ -46,7 +46,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from operator import is_
 from time import perf_counter
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
@@ -185,27 +184,31 @@ class _Attempt:
 
     value: Any = None
     size, duration = 0, 0.0
-    result = error = arguments = ""
+    arguments = result = error = ""
     frames: tuple[Frame, ...] = ()
 
     def __init__(
-        self, name: str, direction: str, sock: Any, given: dict[str, Any], keep: int
+        self, owner: Any, name: str, direction: str, sock: Any, given: dict[str, Any]
     ) -> None:
-        self.name, self.direction, self.sock = name, direction, sock
-        self.given, self.keep = given, keep
+        self.owner, self.name, self.direction = owner, name, direction
+        self.sock, self.given = sock, given
+        self.address = given.get("address")
+        if name == "sendto" and len(given) == 2:  # without flags
+            self.address = given.get("flags")
         self.data: bytes | bytearray = b""
         self.began = perf_counter()
 
-    def succeed(self, value: Any) -> None:
+    def succeed(self, value: Any, keep: int) -> None:
         """Note the result, and the octets: in the result or in what was given."""
         self.duration = perf_counter() - self.began
         self.value = value
+        if isinstance(value, tuple) and self.sock is not None:
+            value, self.address = value[0], value[-1]
         if not self.direction:
             self.result = _outcome(self.name, self.sock, value)
             return
         if not self.size:  # no calls that are parts of this one have moved anything
-            value = value[0] if isinstance(value, tuple) else value
-            self.data, self.size = _moved(self.given, value, self.keep)
+            self.data, self.size = _moved(self.given, value, keep)
         self.result = f"{self.size} bytes"
         flags = self.given.get("flags")
         if flags and self.direction == "received" and int(flags) & PEEK:
@@ -220,13 +223,10 @@ class _Attempt:
         if not self.size:  # unless calls that are parts of this one have moved something
             self.direction = ""
 
-    def address(self) -> Any:
-        """The address that the call gave, or named."""
-        if isinstance(self.value, tuple) and self.sock is not None:
-            return self.value[-1]
-        if self.name == "sendto" and "address" not in self.given:  # there are no flags
-            return self.given.get("flags")
-        return self.given.get("address")
+    def inside_tls(self) -> bool:
+        if self.owner is ssl.SSLSocket and self.name != "socket":
+            return self.sock.version() is not None
+        return self.owner is ssl.SSLObject
 
     def made(self, inner: "_Attempt") -> bool:
         """Whether a call made meanwhile is a part of this one."""
@@ -234,11 +234,11 @@ class _Attempt:
             return False
         return inner.sock is self.sock or (self.name, inner.name) == ("accept", "socket")
 
-    def take(self, inner: "_Attempt") -> None:
+    def take(self, inner: "_Attempt", keep: int) -> None:
         """Count what a part of this call has moved."""
         if inner.direction:
             self.data = self.data or bytearray()
-            self.data += inner.data[: self.keep - len(self.data)]
+            self.data += inner.data[: keep - len(self.data)]
             self.size += inner.size
 
 
@@ -291,16 +291,16 @@ class _Ear:
                 _ears.reset(token)
 
     def _call(self, attempt: _Attempt, where: _Socket) -> Call:
-        sock, name = attempt.sock, attempt.name
-        direction, data, result = attempt.direction, b"", attempt.result
-        if where.carries_tls and not isinstance(sock, ssl.SSLObject):
+        name, direction, result = attempt.name, attempt.direction, attempt.result
+        data = b""
+        if where.carries_tls and attempt.owner is not ssl.SSLObject:
             direction = ""
         if direction:
             data = bytes(attempt.data[: min(self.limit, self.room)])
             self.room -= len(data)
         if name == "accept" and not attempt.error:
-            new, address = attempt.value
-            result = f"socket {self._known(new).number} from {address!r}"
+            number = self._known(attempt.value[0]).number
+            result = f"socket {number} from {attempt.address!r}"
         elif name == "socket" and not attempt.error:
             result = f"socket {where.number}"
         # Field after field: by their names, it would take three times as long.
@@ -313,11 +313,11 @@ class _Ear:
             direction,
             data,
             attempt.size,
-            attempt.address(),
+            attempt.address,
             where.local,
             where.remote,
             where.transport,
-            _inside_tls(sock, name),
+            attempt.inside_tls(),
             attempt.frames,
             attempt.arguments,
             result,
@@ -335,8 +335,8 @@ class _Ear:
         if name == "detach" and (sock not in self.sockets or self.at(attempt.value)):
             return None  # the same, from the other side
         known = self._known(sock)
-        if isinstance(sock, ssl.SSLObject):
-            # It only waits for ciphertext: the system wasn't called.
+        if attempt.owner is ssl.SSLObject:
+            # Perhaps it only waits for ciphertext, and the system wasn't called.
             return None if attempt.error.startswith("SSLWant") else known
         if known.remote is None and name != "socket":
             known.look(sock)
@@ -345,11 +345,13 @@ class _Ear:
     def _known(self, sock: Any) -> _Socket:
         """What is known of a socket. One that is heard for the first time is numbered."""
         known = self.sockets.get(sock)
-        if known is None and isinstance(sock, ssl.SSLObject):
-            below = self.at(_descriptor_under())
-            known = self.sockets[below] if below else _Socket(next(self.numbers))
+        if known is not None:
+            return known
+        below = self.at(_descriptor_under()) if isinstance(sock, ssl.SSLObject) else None
+        if below is not None:
+            known = self.sockets[below]
             known.carries_tls = True
-        elif known is None:
+        else:
             known = _Socket(next(self.numbers), _transport(sock))
         self.sockets[sock] = known
         return known
@@ -402,18 +404,12 @@ def _reread(descriptor: int, offset: int | None, count: int, keep: int) -> bytes
     return os.pread(descriptor, min(count, keep), offset)
 
 
-def _transport(sock: socket.socket) -> str:
-    family, kind = getattr(sock.family, "name", ""), getattr(sock.type, "name", "")
-    if family not in ("AF_INET", "AF_INET6"):
-        return family.removeprefix("AF_").lower()
-    return {"SOCK_STREAM": "tcp", "SOCK_DGRAM": "udp"}.get(kind, kind[5:].lower())
-
-
-def _inside_tls(sock: Any, name: str) -> bool:
-    if isinstance(sock, ssl.SSLSocket):
-        # One that is just being made doesn't know its version yet.
-        return name != "socket" and sock.version() is not None
-    return isinstance(sock, ssl.SSLObject)
+def _transport(sock: Any) -> str:
+    family = getattr(getattr(sock, "family", None), "name", "")
+    kind = getattr(getattr(sock, "type", None), "name", "")
+    if family in ("AF_INET", "AF_INET6"):
+        return {"SOCK_STREAM": "tcp", "SOCK_DGRAM": "udp"}.get(kind, kind[5:].lower())
+    return family.removeprefix("AF_").lower()
 
 
 def _arguments(given: dict[str, Any], keywords: dict[str, Any]) -> str:
@@ -452,20 +448,20 @@ def _shown(value: Any) -> str:
 _stacks: dict[tuple[int, ...], tuple[list[CodeType], tuple[Frame, ...]]] = {}
 
 
-def _stack(frame: FrameType | None) -> tuple[Frame, ...]:
+def _stack(caller: FrameType) -> tuple[Frame, ...]:
     """The lines that are being run, innermost first, without the recorder's own."""
     codes: list[CodeType] = []
-    places: list[int] = []
-    caller = frame
+    places: list[int] = [id(caller.f_code)]
+    frame: FrameType | None = caller
     for _ in range(DEPTH):
         if frame is None:
             break
         codes.append(frame.f_code)
         places.append(frame.f_lasti)
         frame = frame.f_back
-    # To name the lines takes long; a program comes by the same way many times.
+    # To name the lines takes long, and a program comes by the same way many times.
     known = _stacks.get(key := tuple(places))
-    if known is None or not all(map(is_, known[0], codes)):
+    if known is None or known[0] != codes:
         known = _stacks[key] = codes, tuple(_lines(caller))
     return known[1]
 
@@ -536,7 +532,7 @@ def _noting(owner: Any, name: str, direction: str, parameters: str) -> Any:
         if "buffers" in given and isinstance(given["buffers"], Iterable):
             given["buffers"] = list(given["buffers"])  # it may be possible only once
             args = sock, given["buffers"], *args[2:]
-        attempt = _Attempt(shown, direction, sock, given, ears[-1].keep)
+        attempt = _Attempt(owner, shown, direction, sock, given)
         attempt.arguments = _arguments(given, keywords)
         return _make(attempt, ears, function, args, keywords)
 
@@ -547,11 +543,11 @@ def _make(
     attempt: _Attempt, ears: tuple[_Ear, ...], function: Any, args: Any, keywords: Any
 ) -> Any:
     """Make a call. Note it, or count it to the call on the socket that it is a part of."""
-    outer = _under.attempt
+    outer, keep = _under.attempt, ears[-1].keep
     try:
         _under.attempt = attempt
         value = function(*args, **keywords)
-        attempt.succeed(value)
+        attempt.succeed(value, keep)
         return value
     except BaseException as error:
         attempt.fail(error)
@@ -559,7 +555,7 @@ def _make(
     finally:
         _under.attempt = outer
         if outer is not None and outer.made(attempt):
-            outer.take(attempt)
+            outer.take(attempt, keep)
         else:
             attempt.frames = _stack(sys._getframe(2))
             for ear in ears:

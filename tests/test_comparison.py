@@ -460,9 +460,11 @@ def test_pipelined_replies_are_another_order(lab: Lab) -> None:
 
 def test_the_request_with_the_password_stands_beside_the_second_one(lab: Lab) -> None:
     rows = of(lab, "http", "basic-auth").rows
-    (page,) = (row for row in rows if row.left and row.left.text.startswith("HTTP/1.1 200"))
-    assert page.right is not None
-    assert page.right.text.startswith("HTTP/1.1 200")
+    for line in ("GET /basic-auth HTTP/1.1", "HTTP/1.1 200"):
+        (row,) = (row for row in rows if row.left and row.left.text.startswith(line))
+        assert row.right is not None
+        assert row.right.text.startswith(line)
+        assert ("Authorization" in row.right.text) == line.startswith("GET")
 
 
 # Results
@@ -756,6 +758,20 @@ def test_a_server_can_be_named(
     assert status == 0
     status, out, _ = run(capsys, "http", f"{lab.http.host}:{lab.http.port}")
     assert status == 0
+
+
+def test_without_a_lab_smtp_sends_nothing_unless_told(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mails = len(lab.store.mailbox.mails)
+    address = f"{lab.smtp.host}:{lab.smtp.port}"
+    status, out, _ = run(capsys, "smtp", address)
+    assert (status, len(lab.store.mailbox.mails)) == (0, mails)
+    assert out.startswith("EHLO: what can you do?\n")
+    status, out, _ = run(capsys, "smtp", "awkward-dots", address)
+    assert status == 1
+    assert "the job needs pop3 too, and only a Lab has that" in " ".join(out.split())
+    lab.reset()
 
 
 def test_a_server_that_is_not_there_is_an_error_on_both_sides(

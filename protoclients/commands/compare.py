@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import ipaddress
 import json
-import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .output import columns, note, say
-from .target import Target, parse, password
+from .target import Target, password
+from .target import parse as parse_address
 
 if TYPE_CHECKING:
     from protoclients.jobs import Job
@@ -33,6 +33,8 @@ TELLING = {
     "ftp": "fetch",
     "telnet": "octet-255",
 }
+# At a server that is named: one that needs no other server, and sends nothing.
+ELSEWHERE = TELLING | {"smtp": "extensions"}
 PORTS = {
     "echo": (7, None),
     "http": (80, 443),
@@ -102,14 +104,22 @@ def understood(
 ) -> "tuple[Job, str | None]":
     """The job and the server in what follows the protocol. Raises `ValueError`."""
     by_name = {job.name: job for job in jobs}
-    name = words.pop(0) if words and words[0] in by_name else TELLING[protocol]
+    name = words.pop(0) if words and words[0] in by_name else ""
     server = words.pop(0) if words else None
+    name = name or (ELSEWHERE if server else TELLING)[protocol]
     if words or (
         server and not any(mark in server for mark in ":/.[") and server != "localhost"
     ):
         unknown = words[0] if words else server
         raise ValueError(f"no job or server {unknown!r}; the jobs are {', '.join(by_name)}")
     return by_name[name], server
+
+
+class Place(SimpleNamespace):
+    """What has a Lab's attributes for one protocol."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"the job needs {name} too, and only a Lab has that")
 
 
 @contextlib.contextmanager
@@ -123,14 +133,14 @@ def place(options: argparse.Namespace, address: str | None, protocol: str) -> It
             yield lab
         return
     schemes = {protocol: False} | ({f"{protocol}s": True} if PORTS[protocol][1] else {})
-    target = parse(address, schemes)
+    target = parse_address(address, schemes)
     target = target._replace(user=target.user or options.user or "")
     if target.user and not (options.allow_cleartext or is_here(target.host)):
         raise ValueError(
             f"where a job has no TLS, the library would send the password to {target.host} "
             "in clear text; say --allow-cleartext if it may"
         )
-    yield SimpleNamespace(
+    yield Place(
         **{protocol: server(target, options, protocol)},
         cafile=options.cafile,
         refused="nobody@example.test",
@@ -158,6 +168,7 @@ def is_here(host: str) -> bool:
 
 def shown(comparison: Any, options: argparse.Namespace) -> None:
     from protoclients.views import aligned
+    from protoclients.views.terminal import has_colour
 
     if options.json:
         found = aligned.as_dict(comparison, show_secrets=options.show_secrets)
@@ -167,7 +178,7 @@ def shown(comparison: Any, options: argparse.Namespace) -> None:
     text = aligned.text(
         comparison,
         options.width or columns(),
-        colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
+        colour=has_colour(sys.stdout),
         show_secrets=options.show_secrets,
         code=options.code,
     )

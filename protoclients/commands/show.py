@@ -1,0 +1,44 @@
+"""Show again what `protoclients record -o FILE` has saved.
+
+Secrets are not in the file, unless it was saved with --show-secrets.
+"""
+
+import argparse
+import json
+import sys
+
+from .hearing import look
+from .output import source
+from .record import add_options
+
+EXAMPLES = """\
+  protoclients record -o talk.json -m protoclients pop3 stat
+  protoclients show talk.json
+  protoclients show -vv --sockets --no-code talk.json
+  protoclients show --json talk.json
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help='a recording; "-" is stdin')
+    parser.add_argument("--json", action="store_true", help="all steps, for machines")
+    add_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from protoclients.conversation import conversations
+    from protoclients.views import as_json, terminal
+
+    with source(options.file) as file:
+        try:
+            recording, protocol = as_json.loads(file.read())
+        except ValueError as error:
+            raise ValueError(f"{options.file}: {error}") from error
+    talks = conversations(recording.calls, options.protocol or protocol)
+    if options.json:
+        found = [as_json.as_dict(t, show_secrets=options.show_secrets) for t in talks]
+        shown = json.dumps(found, indent=1) + "\n"
+    else:
+        shown = terminal.text(talks, look(options, sys.stdout))
+    sys.stdout.write(shown.encode("utf-8", "backslashreplace").decode())
+    return 0

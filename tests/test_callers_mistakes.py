@@ -1,0 +1,152 @@
+"""A CR, LF or NUL in any argument of any method: `ValueError`, and not an octet is sent.
+
+The methods and their parameters are taken from the signatures, so a new one is tested as
+soon as it is there. The server greets and says nothing more: a client that speaks is heard.
+"""
+
+import contextlib
+import inspect
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from protoclients import FTP, HTTP, NNTP, POP3, SMTP, Telnet, echo
+
+from .scripted_server import PATIENCE, POOL, listener, listening, receive
+
+GREETINGS = {FTP: b"220\r\n", HTTP: b"", NNTP: b"200\r\n", POP3: b"+OK <a@b>\r\n"}
+GREETINGS |= {SMTP: b"220\r\n", Telnet: b""}
+BAD = ["\r", "\n", "\0", "\r\n"]
+
+# A good value for each parameter that is not the one with the mistake.
+GOOD: dict[str, Any] = {
+    "article": b"", "body": b"", "command": 251, "expected": b"x", "headers": [],
+    "into": None, "keyword": "ACTIVE", "limit": None, "mails": [], "mechanism": None,
+    "message": b"", "message_id": "<a@b>", "method": "GET", "number": 1, "offset": 0,
+    "option": 1, "recipients": ["a@example.test"], "source": b"", "span": None,
+    "target": "/", "which": None, "since": datetime(2026, 9, 1, tzinfo=UTC),
+}  # fmt: skip
+# Octets that travel as they are: what is in them is the caller's own.
+CONTENT = {"article", "body", "data", "message", "source", "expected"}
+# What never is part of a line, or is no text.
+SILENT = {"into", "limit", "tls", "allow_cleartext", "since", "command", "option", "agree"}
+
+
+def methods() -> Iterator[tuple[type[Any], str, str]]:
+    """Each method of each client with each of its parameters that may be said."""
+    for kind in GREETINGS:
+        for name, method in vars(kind).items():
+            if name.startswith("_") or not inspect.isfunction(method):
+                continue
+            for parameter in list(inspect.signature(method).parameters)[1:]:
+                if parameter not in CONTENT | SILENT:
+                    yield kind, name, parameter
+
+
+CASES = list(methods())
+
+
+def mistaken(value: Any, bad: str) -> Iterator[Any]:
+    """Values like `value`, of the same shape, with a mistake in them."""
+    text = f"a{bad}b"
+    if isinstance(value, list) and value:  # the mistake is in the second of them
+        yield from ([*value, each] for each in mistaken(value[0], bad))
+    elif isinstance(value, tuple):
+        for place in range(len(value)):
+            for each in mistaken(value[place], bad):
+                yield (*value[:place], each, *value[place + 1 :])
+    elif isinstance(value, str) and value.startswith("<"):
+        yield f"<{text}@b>"
+    elif isinstance(value, int):
+        yield f"1{bad}2"
+    elif not isinstance(value, bytes):
+        yield text
+
+
+SHAPES: dict[str, list[Any]] = {
+    "headers": [[("X", "y")], {"X": "y"}],
+    "mails": [[("a@example.test", ["b@example.test"], b"")]],
+    "numbers": [[1]],
+    "paths": [["a"]],
+    "targets": [["/"]],
+    "which": ["<a@b>", (1, 2)],
+    "span": ["<a@b>", (1, 2)],
+    "recipients": [["b@example.test"]],
+    "parameters": ["a"],
+}
+
+
+def values(name: str, parameter: str, bad: str) -> list[Any]:
+    """What a caller could pass to a method by mistake."""
+    shapes = SHAPES.get(parameter, [GOOD.get(parameter, "a")])
+    if name.endswith("_many") and parameter == "which":
+        shapes = [[1], ["<a@b>"]]
+    found = [value for shape in shapes for value in mistaken(shape, bad)]
+    if parameter == "headers":
+        found += [{f"a{bad}b": "y"}, {"X": f"a{bad}b"}]
+    return found
+
+
+def arguments(method: Any, parameter: str, value: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Arguments for a call in which all but one are good."""
+    positional, named = [], {}
+    for name, each in list(inspect.signature(method).parameters.items())[1:]:
+        given = value if name == parameter else GOOD.get(name, "a")
+        if each.kind is each.VAR_POSITIONAL:
+            positional += [given] if name == parameter else []
+        elif each.kind is each.KEYWORD_ONLY:
+            if name == parameter:
+                named[name] = given
+        else:
+            positional.append(given)
+    return positional, named
+
+
+def greet(kind: type[Any]) -> socket.socket:
+    """Let a client in, and say no more to it than good day."""
+    connection, _ = listener("mistakes").accept()
+    connection.settimeout(PATIENCE)
+    connection.sendall(GREETINGS[kind])
+    return connection
+
+
+def heard_of(kind: type[Any], name: str, parameter: str, value: Any) -> tuple[bytes, Any]:
+    """What a server hears of a call, and what the call raises."""
+    port = listening("mistakes").getsockname()[1]
+    greeting = POOL.submit(greet, kind)
+    client = kind("127.0.0.1", port, timeout=0.2)
+    error: Any = None
+    with greeting.result() as connection, contextlib.closing(client):
+        positional, named = arguments(getattr(kind, name), parameter, value)
+        try:
+            getattr(client, name)(*positional, **named)
+        except Exception as raised:
+            error = raised
+        closed = client.wire.closed
+        client.close()
+        assert not (closed and isinstance(error, ValueError)), "the connection is closed"
+        return receive(connection, 10_000), error
+
+
+@pytest.mark.parametrize(("kind", "name", "parameter"), CASES)
+def test_a_line_end_in_an_argument_is_an_error_before_an_octet_is_sent(
+    kind: type[Any], name: str, parameter: str
+) -> None:
+    for bad in BAD:
+        for value in values(name, parameter, bad):
+            heard, error = heard_of(kind, name, parameter, value)
+            assert heard == b"", f"{value!r} was sent"
+            assert isinstance(error, ValueError), f"{value!r} raised {error!r}"
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_a_line_end_in_the_name_of_a_host_is_an_error(bad: str) -> None:
+    calls: list[Any] = [*GREETINGS, lambda host, port: echo.tcp_client(host, port, b"")]
+    calls += [lambda host, port: echo.udp_client(host, port, b"")]
+    for call in calls:
+        for host in ("", f"localhost{bad}", f"{bad}localhost"):
+            with pytest.raises(ValueError):
+                call(host, 9)
