@@ -160,6 +160,8 @@ def explained(error: Exception) -> tuple[int, str]:
     if isinstance(error, WireError):
         if sentence.startswith("not the server's certificate"):
             sentence += " (--cafile says whom to trust; in a laboratory, --insecure)"
+        if sentence.startswith("no TLS with") and "VERSION" in sentence:
+            sentence += " (too old to be safe; in a laboratory, --insecure)"
         return 3, sentence
     if isinstance(error, OSError) and error.filename is not None:
         return 2, one_line(f"{os.fsdecode(error.filename)}: {error.strerror}")

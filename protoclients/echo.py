@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from .errors import Disconnected, TooSlow, WireError
+from .octets import octets
 
 PORT = 7
 
@@ -133,12 +134,14 @@ def this_host() -> str:
 def endpoint(
     host: str, kind: socket.SocketKind, timeout: float
 ) -> Iterator[tuple[socket.socket, Callable[[], None]]]:
-    """A socket, and a function that gives its next call only the time that is left.
+    """A socket, and a function that gives its next call only what is left of `timeout`
+    seconds.
 
     What goes wrong on the socket becomes a `WireError`; at the end it is closed.
     """
-    if not host or not timeout > 0:
+    if not host or not 0 < timeout < 1e9:
         raise ValueError(f"a host and a timeout above 0 seconds: {host!r}, {timeout!r}")
+    octets(host)
     deadline = time.monotonic() + timeout
 
     def rearm() -> None:

@@ -166,14 +166,16 @@ class FTP:
     @exchange
     def mlsd(self, path: str = "", *, limit: int = MAX_BODY) -> FactsList:
         """The names in a directory, each with its facts, such as {"type": "file", "size":
-        "120", "modify": "20260901120000"}: made for programs (RFC 3659 section 7)."""
+        "120", "modify": "20260901120000"}: made for programs (RFC 3659 section 7). `limit`
+        is the most octets that may come."""
         with many_objects():
             return [facts(line) for line in self._listing("MLSD", path, limit)]
 
     @exchange
     def list(self, path: str = "", *, limit: int = MAX_BODY) -> Names:
         """The lines of a listing as the server's people like to read it: no form is
-        prescribed, so no program should read it. Use `mlsd`."""
+        prescribed, so no program should read it: use `mlsd`. `limit` is the most octets
+        that may come."""
         return self._listing("LIST", path, limit)
 
     # Files
@@ -181,6 +183,7 @@ class FTP:
     @exchange
     def size(self, path: str) -> int:
         """The octets that `retr` would bring (RFC 3659 section 4)."""
+        octets(path)
         self._set_type("I")  # in TYPE A the size depends on the line ends
         return int(self._fact(f"SIZE {path}", SIZE))
 
@@ -212,14 +215,15 @@ class FTP:
         `offset` is where to begin, in octets (REST, RFC 3659 section 5); `limit` is the
         most octets that may come.
         """
+        octets(f"{offset} {path}")
         self._set_type("I")
         with self._data(f"RETR {path}", offset) as data:
             return deliver(data.rest(), into, limit)
 
     @exchange
     def retr_many(self, paths: Iterable[str], *, limit: int | None = None) -> Contents:
-        """Fetch several files, one after the other; `limit` is for each. FTP has no
-        pipelining: some servers lose a command that comes during a transfer.
+        """Fetch several files, one after the other; `limit` is the most octets for each.
+        FTP has no pipelining: some servers lose a command that comes during a transfer.
 
         What is refused does not stop the others: the first `Refused` is raised at the
         end. Any error has in `done` the pairs of path and content that came.
@@ -402,7 +406,7 @@ class FTP:
         return lines.removesuffix("\n").split("\n") if lines else []
 
     def _store(self, line: str, source: bytes | BinaryIO, offset: int = 0) -> int:
-        octets(line)
+        octets(f"{offset} {line}")
         self._set_type("I")
         count, lost = 0, None
         with self._data(line, offset) as data:

@@ -195,6 +195,7 @@ class HTTP:
         self, targets: Iterable[str], headers: Fields = (), *, limit: int | None = None
     ) -> list[Response]:
         """Send several GETs at once and return the responses in order (section 9.3.2).
+        `limit` is the most octets that a body may have.
 
         If the server closes before it has answered all, as it may, `Disconnected` says
         which are missing, and has in `done` the pairs of target and response that came.

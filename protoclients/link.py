@@ -64,7 +64,10 @@ class Link:
         self._socket = self._connect(port)
         if tls:
             with self._hanging_up():
-                self.start_tls(tls)
+                try:
+                    self.start_tls(tls)
+                except ProtocolError as error:  # a plain server has greeted
+                    raise ProtocolError(f"no TLS on port {port}: {error}") from error
 
     @classmethod
     def adopt(cls, accepted: socket.socket, host: str, timeout: float) -> Self:
@@ -214,10 +217,20 @@ class Link:
         They lie in a window that the next call uses again. It begins small and grows for
         a connection that fills it.
         """
+        window = self._window if most >= len(self._window) else self._window[:most]
+        while (count := self._receive_into(window, wait)) < 0:
+            pass
+        if count == len(self._window) < WINDOW:
+            self._window = memoryview(bytearray(WINDOW))
+        return window[:count]
+
+    def _receive_into(self, window: memoryview, wait: bool) -> int:
+        """One try. -1 says that TLS had something, but no octets for us: session tickets,
+        say. While there is more to send, that must not be what is waited for."""
         if self._ahead is not None:
             self._send_ahead()
-        window = self._window if most >= len(self._window) else self._window[:most]
-        self._arm(wait)
+        still_sending = self.is_tls and self._ahead is not None
+        self._arm(wait and not still_sending)
         try:
             if self._heard and QUICK_ACK:
                 # A server that writes its answer in parts may hold back the next one until
@@ -227,14 +240,14 @@ class Link:
             count = self._socket.recv_into(window)
             self._heard = True
         except (BlockingIOError, TimeoutError, ssl.SSLWantReadError) as error:
+            if wait and still_sending:
+                return -1
             raise self._too_slow() from error
         except ssl.SSLEOFError as error:
             raise Disconnected(f"{self.host}: cut off without TLS's goodbye") from error
         except OSError as error:
             raise self._lost(error) from error
-        if count == len(self._window) < WINDOW:
-            self._window = memoryview(bytearray(WINDOW))
-        return window[:count]
+        return count
 
     def _send(self, data: Buffer, flags: int = 0) -> int:
         """Hand octets to the kernel and return how many it took."""

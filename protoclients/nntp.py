@@ -266,7 +266,7 @@ class NNTP:
 
     @exchange
     def article_many(self, which: Iterable[Which], *, limit: int | None = None) -> Articles:
-        """Fetch several articles in one round trip; `limit` is for each.
+        """Fetch several articles in one round trip; `limit` is the most octets for each.
 
         If some are refused the others come all the same: then the first `Refused` is
         raised, with what came in `done`, as pairs of what was asked for and the article.
@@ -310,7 +310,8 @@ class NNTP:
     @exchange
     def over(self, which: Span = None, *, limit: int = MAX_BODY) -> Overviews:
         """Lines about articles: for a number, for (first, last), for (first, None) to the
-        end, for a message-id, or for the one at the pointer (section 8.3)."""
+        end, for a message-id, or for the one at the pointer (section 8.3). `limit` is the
+        most octets that may come."""
         listing = self._block("OVER", argument(which), limit=limit)
         with many_objects():
             return overviews(text(listing))

@@ -113,7 +113,7 @@ class POP3:
 
         Raises as `login` does, and `ValueError` if the server offers none of them.
         """
-        self.wire.guard(user, password, allow_cleartext=True)
+        self.wire.guard(user, password, mechanism or "", allow_cleartext=True)
         mechanism = sasl.choose(self.capa().get("SASL", []), mechanism)
         self.wire.guard(allow_cleartext=allow_cleartext or mechanism == "CRAM-MD5")
         sasl.converse(mechanism, user, password, self._challenge)
@@ -184,7 +184,8 @@ class POP3:
 
     @exchange
     def top(self, number: int, lines: int = 0, *, limit: int | None = None) -> bytes:
-        """Fetch a message's header, the empty line, and `lines` of its body (section 7)."""
+        """Fetch a message's header, the empty line, and `lines` of its body (section 7).
+        `limit` is the most octets that may come."""
         self._command(f"TOP {number} {lines}")
         return self.wire.read_block(limit)
 
@@ -207,7 +208,8 @@ class POP3:
 
     @exchange
     def retr_many(self, numbers: Iterable[int], *, limit: int = MAX_BODY) -> Messages:
-        """Fetch several messages, in the order of `numbers`; `limit` is for each.
+        """Fetch several messages, in the order of `numbers`; `limit` is the most octets
+        for each.
 
         If some are refused the others come all the same: then the first `Refused` is
         raised, with what came in `done`, as pairs of number and message.

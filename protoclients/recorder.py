@@ -413,7 +413,7 @@ def _transport(sock: Any) -> str:
 
 
 def _arguments(given: dict[str, Any], keywords: dict[str, Any]) -> str:
-    shown = list(map(_shown, given.values()))
+    shown = [_shown(value) for value in given.values()]
     if keywords:
         pairs = zip(given, shown, strict=True)
         shown = [f"{name}={text}" if name in keywords else text for name, text in pairs]
@@ -517,6 +517,7 @@ def _noting(owner: Any, name: str, direction: str, parameters: str) -> Any:
     """What stands in the place of a method or function while it is heard."""
     function, names = getattr(owner, name), parameters.split()
     shown = "socket" if name == "__init__" else name
+    closes, several, of_os = name == "close", "buffers" in names, owner is os
 
     @functools.wraps(function)
     def heard(*args: Any, **keywords: Any) -> Any:
@@ -526,10 +527,10 @@ def _noting(owner: Any, name: str, direction: str, parameters: str) -> Any:
         given = dict(zip(names, args, strict=False))
         if keywords:
             given |= keywords
-        sock = _sender(given, ears) if owner is os else given.pop("self", None)
-        if (owner is os and sock is None) or (name == "close" and sock.fileno() < 0):
+        sock = _sender(given, ears) if of_os else given.pop("self", None)
+        if (of_os and sock is None) or (closes and sock.fileno() < 0):
             return function(*args, **keywords)
-        if "buffers" in given and isinstance(given["buffers"], Iterable):
+        if several and isinstance(given.get("buffers"), Iterable):
             given["buffers"] = list(given["buffers"])  # it may be possible only once
             args = sock, given["buffers"], *args[2:]
         attempt = _Attempt(owner, shown, direction, sock, given)

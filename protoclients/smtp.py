@@ -101,7 +101,7 @@ class SMTP:
         Raises `ValueError` if it offers none of them, or if the password would cross the
         network in clear text, unless `allow_cleartext`.
         """
-        self.wire.guard(user, password, allow_cleartext=True)
+        self.wire.guard(user, password, mechanism or "", allow_cleartext=True)
         mechanism = sasl.choose(self._greeted().get("AUTH", []), mechanism)
         self.wire.guard(allow_cleartext=allow_cleartext or mechanism == "CRAM-MD5")
         sasl.converse(mechanism, user, password, self._challenge)

@@ -213,6 +213,7 @@ class Telnet:
         content = content.replace(FF, FF + FF)  # a window of 255 columns has one
         self._say(bytes([IAC, SB, option]) + content + bytes([IAC, SE]))
 
+    @exchange
     def finish(self) -> None:
         """Say that no more will be written; the server may still have much to say."""
         self._finished = True

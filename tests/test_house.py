@@ -40,6 +40,7 @@ views: errors grammar recorder conversation jobs comparison
 commands: errors octets reply client terminal grammar recorder conversation jobs comparison
 commands: views fixtures
 cli: errors commands fixtures
+pytest_plugin: grammar recorder conversation views fixtures
 __main__: cli
 """
 # Inside a function, when it is called: what belongs to a thing is shown by what lies above.

@@ -127,6 +127,44 @@ def test_an_answer_is_wanted_refused_or_out_of_place() -> None:
                 expect(reply, wanted)
 
 
+FTP_PASSIVE = "S: 220\nC: TYPE I\nS: 200\nC: EPSV"
+
+
+@pytest.mark.parametrize(
+    ("kind", "call", "script"),
+    [
+        (SMTP, "data(b'')", "S: 220\nC: DATA\nS: 250 OK"),
+        (SMTP, "data(b'')", "S: 220\nC: DATA\nS: 355 go on"),
+        (SMTP, "noop()", "S: 220\nC: NOOP\nS: 354 go on"),
+        (SMTP, "noop()", "S: 220\nC: NOOP\nS: 150 wait"),
+        (SMTP, "greeting", "S: 354 go on"),
+        (FTP, "pwd()", 'S: 220\nC: PWD\nS: 250 "/"'),
+        (FTP, "size('a')", "S: 220\nC: TYPE I\nS: 200\nC: SIZE a\nS: 200 5"),
+        (FTP, "mdtm('a')", "S: 220\nC: MDTM a\nS: 250 19980615100045"),
+        (FTP, "rename('a', 'b')", "S: 220\nC: RNFR a\nS: 250 done"),
+        (FTP, "retr('a')", f"{FTP_PASSIVE}\nS: 227 (|||{{port}}|)"),
+        (FTP, "retr('a')", f"{FTP_PASSIVE}\nS: 229 (|||{{port}}|)\nC: RETR a\nS: 226 done"),
+        (FTP, "noop()", "S: 220\nC: NOOP\nS: 350 go on"),
+        (NNTP, "greeting", "S: 220 ready"),
+        (NNTP, "capabilities()", "S: 200\nC: CAPABILITIES\nS: 200 yes"),
+        (NNTP, "group('a')", "S: 200\nC: GROUP a\nS: 215 1 1 1 a"),
+        (NNTP, "listgroup()", "S: 200\nC: LISTGROUP\nS: 215 list\nS: 1\nS: ."),
+        (NNTP, "list()", "S: 200\nC: LIST ACTIVE\nS: 211 list\nS: ."),
+        (NNTP, "article(1)", "S: 200\nC: ARTICLE 1\nS: 222 1 <1@a>\nS: ."),
+        (NNTP, "article(1)", "S: 200\nC: ARTICLE 1\nS: 223 1 <1@a>"),
+        (NNTP, "body(1)", "S: 200\nC: BODY 1\nS: 220 1 <1@a>\nS: ."),
+        (NNTP, "stat(1)", "S: 200\nC: STAT 1\nS: 220 1 <1@a>\nS: ."),
+        (NNTP, "over(1)", "S: 200\nC: OVER 1\nS: 221 x\nS: ."),
+        (NNTP, "date()", "S: 200\nC: DATE\nS: 200 19990623135624"),
+        (NNTP, "post(b'')", "S: 200\nC: POST\nS: 240 done"),
+        (NNTP, "login('a', 'b')", "S: 200\nC: AUTHINFO USER a\nS: 200 yes"),
+    ],
+)
+def test_a_yes_to_another_question_is_an_error(kind: Any, call: str, script: str) -> None:
+    with pytest.raises(ProtocolError):
+        answer(kind, call, script)
+
+
 # POP3 (RFC 1939 section 3)
 
 
@@ -548,6 +586,14 @@ def test_the_size_of_a_chunk_is_hexadecimal_digits(line: bytes, size: int | None
 )  # fmt: skip
 def test_chunks_that_do_not_fit_are_an_error(body: str) -> None:
     with pytest.raises(WireError):
+        get("S: HTTP/1.1 200 OK\nS: Transfer-Encoding: chunked", body)
+
+
+@pytest.mark.parametrize(
+    "body", ["3\\r\\nabcd\\r\\n0\\r\\n\\r\\n", "9000\\r\\n" + "x" * 40_000]
+)
+def test_a_chunk_that_is_longer_than_its_size_is_said_to_be(body: str) -> None:
+    with pytest.raises(ProtocolError, match="chunk"):
         get("S: HTTP/1.1 200 OK\nS: Transfer-Encoding: chunked", body)
 
 

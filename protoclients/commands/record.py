@@ -165,15 +165,17 @@ def understood(words: list[str]) -> Any:
 
 def run_script(path: str, arguments: list[str]) -> None:
     sys.argv = [path, *arguments]
-    if os.path.isdir(path) or (os.path.isfile(path) and zipfile.is_zipfile(path)):
-        runpy.run_path(path, run_name="__main__")
-        return
     file = os.path.abspath(path)
+    if os.path.isdir(path) or (os.path.isfile(path) and zipfile.is_zipfile(path)):
+        set_first_place(file)
+        run_by_name("__main__", is_module=False)
+        return
     with io.open_code(file) as opened:
         source = opened.read()
     set_first_place(os.path.dirname(os.path.realpath(path)))
     loader = importlib.machinery.SourceFileLoader("__main__", file)
-    run_source(source, file, __file__=file, __cached__=None, __loader__=loader)
+    main = new_main(__file__=file, __cached__=None, __loader__=loader)
+    exec(compile(source, file, "exec", dont_inherit=True), main)
 
 
 def run_code(code: str, arguments: list[str]) -> None:
@@ -181,22 +183,32 @@ def run_code(code: str, arguments: list[str]) -> None:
     set_first_place("")
     lines = code.splitlines(keepends=True)
     linecache.cache["<string>"] = len(code), None, lines, "<string>"
-    run_source(code, "<string>", __loader__=importlib.machinery.BuiltinImporter)
+    main = new_main(__loader__=importlib.machinery.BuiltinImporter)
+    exec(compile(code, "<string>", "exec", dont_inherit=True), main)
 
 
 def run_module(name: str, arguments: list[str]) -> None:
     sys.argv = ["-m", *arguments]
     set_first_place(os.getcwd())
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
+    run_by_name(name, is_module=True)
 
 
-def run_source(source: str | bytes, file: str, **names: Any) -> None:
-    """Run source code as `__main__`, which stays when the code has ended: there may be
-    threads, and functions that are called at the exit."""
+def run_by_name(name: str, *, is_module: bool) -> None:
+    """Python itself calls this function, for `-m` and for a folder; the public ones of
+    runpy leave another `__main__` behind."""
+    new_main()
+    runpy._run_module_as_main(name, is_module)  # type: ignore[attr-defined]
+
+
+def new_main(**names: Any) -> dict[str, Any]:
+    """The names of a new `__main__`. It stays when the program has ended: there may be
+    functions that are called at the exit."""
     main = types.ModuleType("__main__")
-    main.__dict__.update(names, __builtins__=builtins)
+    if sys.version_info < (3, 14):
+        main.__annotations__ = {}
+    vars(main).update(names, __builtins__=builtins)
     sys.modules["__main__"] = main
-    exec(compile(source, file, "exec", dont_inherit=True), main.__dict__)
+    return vars(main)
 
 
 def set_first_place(path: str) -> None:
@@ -219,9 +231,6 @@ def ended(task: Any) -> int:
         without_our_lines(error, set())
         if error.__traceback__ is None and isinstance(error, OSError):
             raise  # there is no such file
-        if error.__traceback__ is None and isinstance(error, ImportError):
-            note(str(error))
-            return 1
         sys.excepthook(type(error), error, error.__traceback__)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
@@ -259,12 +268,15 @@ def without_our_lines(error: BaseException | None, seen: set[int]) -> None:
 
 
 def wait_for_threads() -> None:
-    """Wait for the threads that Python waits for at its end."""
-    for thread in threading.enumerate():
-        if not thread.daemon and thread is not threading.current_thread():
-            thread.join()
-            wait_for_threads()  # it may have started others
-            return
+    """Wait for the threads that Python waits for at its end; they may start others."""
+    while others := [
+        thread
+        for thread in threading.enumerate()
+        if thread.is_alive()
+        and not thread.daemon
+        and thread is not threading.current_thread()
+    ]:
+        others[0].join()
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -179,6 +180,9 @@ def tls_context(options: argparse.Namespace) -> "bool | ssl.SSLContext":
         warn("--insecure: nobody checks who the server is, so it may be anybody")
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            context.minimum_version = ssl.TLSVersion.TLSv1  # and what is too old
+        context.set_ciphers("ALL:@SECLEVEL=0")
     return context
 
 

@@ -4,9 +4,13 @@ A grammar reads one connection. It is asked what a side says `next`, which is ho
 of it is found; once that much was heard it is given the octets to `read`, and tells what
 they mean. Between the two it keeps the protocol's `state`, and nothing else.
 
-    framing.py      lines, dot-blocks, heads, counted bodies: where things end
-    telling.py      which protocol is it? by the port, or by the first words
     smtp.py …       commands, replies, states, explanations, RFC sections, secrets
+    plain.py        what has no grammar
+    telling.py      which protocol is it? by the port, or by the first words
+    framing.py      lines, dot-blocks, heads, counted bodies: where things end
+    reading.py      one connection: cuts off what is whole, and has it read
+    showing.py      octets as text that can be printed
+    steps.py        what comes of it: Step and Conversation
 
 A new explanation is a new row in a table. A grammar never raises, whatever it reads.
 """
