@@ -195,7 +195,8 @@ def dripping(sizes: Iterable[int]) -> type[socket.socket]:
 
 
 def receive(connection: socket.socket, most: int, until: bytes = b"") -> bytes:
-    """`most` octets from a connection; less if it ends, or if a piece ends with `until`."""
+    """`most` octets from a connection; less if it ends or falls silent, or if a piece ends
+    with `until`."""
     heard = b""
     try:
         while len(heard) < most and (
@@ -204,7 +205,7 @@ def receive(connection: socket.socket, most: int, until: bytes = b"") -> bytes:
             heard += more
             if until and heard.endswith(until):
                 break
-    except ConnectionError:
+    except (ConnectionError, TimeoutError):
         pass
     return heard
 

@@ -73,7 +73,7 @@ gives: (2, 320)
     ("right", "wrong"),
     [
         ("C: STAT", "C: LIST"),
-        ("C: STAT", "C: STAT "),
+        ("C: STAT", "C: STA"),
         ("(2, 320)", "(2, 321)"),
         ("gives: (2, 320)", "raises: Refused"),
         ("gives: (2, 320)\n", "gives: (2, 320)\nC: QUIT\n"),

@@ -10,6 +10,7 @@ import contextlib
 import enum
 import hashlib
 import io
+import itertools
 import socket
 import struct
 import threading
@@ -50,9 +51,29 @@ class Data(bytes):
     """Said on FTP's data connection."""
 
 
+class Forever(NamedTuple):
+    """Said again and again until the client hangs up; or only an octet of it each `pause`
+    seconds."""
+
+    said: bytes
+    on_data: bool = False
+    pause: float = 0.0
+
+    def say(self, connection: socket.socket) -> None:
+        if self.pause:
+            tick = threading.Event()
+            for octet in itertools.cycle(self.said):
+                connection.sendall(bytes([octet]))
+                tick.wait(self.pause)
+        block = self.said * (65536 // len(self.said) + 1)
+        while True:
+            connection.sendall(block)
+
+
 HEAR, HEAR_HEAD, HEAR_DOT, OPEN_DATA, END_DATA, RESET_DATA, _, SILENT, RESET = Do
 LAST_WORDS = {Do.HEAR: b"\n", Do.HEAR_HEAD: b"\r\n\r\n", Do.HEAR_DOT: b"\r\n.\r\n"}
-Script = list[bytes | Do]
+Step = bytes | Do | Forever
+Script = list[Step]
 
 
 class Fails(NamedTuple):
@@ -93,8 +114,10 @@ class Server:
         if self._data:
             self._data.close()
 
-    def _step(self, connection: socket.socket, step: bytes | Do) -> None:
-        if isinstance(step, Data):
+    def _step(self, connection: socket.socket, step: Step) -> None:
+        if isinstance(step, Forever):
+            step.say(self._data if step.on_data and self._data else connection)
+        elif isinstance(step, Data):
             assert self._data
             self._data.sendall(step)
         elif isinstance(step, bytes):
@@ -106,7 +129,9 @@ class Server:
         elif step is Do.CONNECT_BACK:
             words = self.heard.split(b"PORT ")[-1].split(b"\r\n")[0].split(b",")
             port = int(words[-2]) * 256 + int(words[-1])
-            self._data = socket.create_connection(("127.0.0.1", port), PATIENCE, ("127.0.0.2", 0))
+            self._data = socket.create_connection(
+                ("127.0.0.1", port), PATIENCE, ("127.0.0.2", 0)
+            )
         elif step is END_DATA and self._data:
             self._data.close()
         elif step is RESET_DATA and self._data:
@@ -184,11 +209,11 @@ def check_error(error: Exception, wanted: Any, client: Any) -> None:
         assert not client.wire.closed, "a no is no reason to hang up"
 
 
-def says(*answers: bytes | Do) -> Script:
+def says(*answers: Step) -> Script:
     """A greeting, or none, and an answer to each line of the client."""
     script: Script = []
     for answer in answers:
-        waits = script and isinstance(script[-1], bytes) and isinstance(answer, bytes)
+        waits = script and isinstance(script[-1], bytes) and not isinstance(answer, Do)
         script += [HEAR, answer] if waits else [answer]
     return script
 
@@ -199,8 +224,18 @@ def nothing(client: Any) -> None:
 
 # What holds for every protocol that greets
 
-OPENERS: dict[str, Callable[..., Any]] = {"pop3": POP3, "smtp": SMTP, "ftp": FTP, "nntp": NNTP}
-HELLO = {"pop3": b"+OK hi\r\n", "smtp": b"220 hi\r\n", "ftp": b"220 hi\r\n", "nntp": b"200 hi\r\n"}
+OPENERS: dict[str, Callable[..., Any]] = {
+    "pop3": POP3,
+    "smtp": SMTP,
+    "ftp": FTP,
+    "nntp": NNTP,
+}
+HELLO = {
+    "pop3": b"+OK hi\r\n",
+    "smtp": b"220 hi\r\n",
+    "ftp": b"220 hi\r\n",
+    "nntp": b"200 hi\r\n",
+}
 NOOP = {"pop3": "stat", "smtp": "noop", "ftp": "noop", "nntp": "date"}
 DONE = {
     "pop3": b"+OK 1 2\r\n", "smtp": b"250 ok\r\n", "ftp": b"200 ok\r\n",
@@ -270,7 +305,8 @@ WRONG_GREETINGS: dict[str, dict[bytes, Fails]] = {
 
 
 @pytest.mark.parametrize(
-    ("protocol", "said"), [(name, said) for name, rows in WRONG_GREETINGS.items() for said in rows]
+    ("protocol", "said"),
+    [(name, said) for name, rows in WRONG_GREETINGS.items() for said in rows],
 )
 def test_a_greeting_that_is_a_no_or_nonsense(protocol: str, said: bytes) -> None:
     play(OPENERS[protocol], ([said], nothing, WRONG_GREETINGS[protocol][said]))
@@ -302,7 +338,10 @@ AFTER_HELLO: dict[str, tuple[Script, Fails]] = {
     "a bare LF": ([HEAR, b"250 ok\n250 ok\r\n"], Fails(ProtocolError, "bare LF")),
     "an answer that CR ends": ([HEAR, b"250 ok\r"], Fails(Disconnected)),
     "LF CR": ([HEAR, b"250 ok\n\r"], Fails(ProtocolError, "bare LF")),
-    "an answer nobody asked for": ([b"421 too slow\r\n", SILENT], Fails(ProtocolError, "before")),
+    "an answer nobody asked for": (
+        [b"421 too slow\r\n", SILENT],
+        Fails(ProtocolError, "before"),
+    ),
     "half an answer nobody asked for": ([b"4", SILENT], Fails(ProtocolError, "before")),
 }
 
@@ -318,7 +357,9 @@ def test_after_the_greeting(protocol: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", OPENERS)
-@pytest.mark.parametrize("stray", [b"421 timeout\r\n", b"-ERR timeout\r\n", b"\r\n", b"2", b"\0"])
+@pytest.mark.parametrize(
+    "stray", [b"421 timeout\r\n", b"-ERR timeout\r\n", b"\r\n", b"2", b"\0"]
+)
 def test_one_answer_too_many_is_not_the_answer_to_the_next_call(
     protocol: str, stray: bytes
 ) -> None:
@@ -328,14 +369,16 @@ def test_one_answer_too_many_is_not_the_answer_to_the_next_call(
         getattr(client, NOOP[protocol])()
         getattr(client, NOOP[protocol])()
 
-    heard = play(OPENERS[protocol], (script, twice, Fails(ProtocolError, "before it was asked")))
+    heard = play(
+        OPENERS[protocol], (script, twice, Fails(ProtocolError, "before it was asked"))
+    )
     assert heard.count(b"\r\n") == 1
 
 
 # POP3
 
 
-def pop3(*answers: bytes | Do) -> Script:
+def pop3(*answers: Step) -> Script:
     return says(b"+OK hi\r\n", *answers)
 
 
@@ -455,13 +498,18 @@ def test_apop_digests_an_odd_but_right_stamp_exactly() -> None:
 # SMTP
 
 
-def smtp(*answers: bytes | Do) -> Script:
+def smtp(*answers: Step) -> Script:
     return says(b"220 hi\r\n", *answers)
 
 
 MANY = b"".join(b"250-X%03d a b\r\n" % n for n in range(1000))
 PIPELINING = b"250-x\r\n250 PIPELINING\r\n"
-BEFORE_TEXT = (b"250 x\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n")  # EHLO MAIL RCPT DATA
+BEFORE_TEXT = (
+    b"250 x\r\n",
+    b"250 ok\r\n",
+    b"250 ok\r\n",
+    b"354 go\r\n",
+)  # EHLO MAIL RCPT DATA
 
 
 def send(client: SMTP) -> Any:
@@ -561,7 +609,14 @@ def test_smtp(name: str) -> None:
 
 
 def test_smtp_all_refused_and_354_ends_the_mail_with_a_lone_dot() -> None:
-    answers = [b"250 ok\r\n", b"550 no\r\n", b"550 no\r\n", b"354 go\r\n", b"554 none\r\n", b"250 ok\r\n"]
+    answers = [
+        b"250 ok\r\n",
+        b"550 no\r\n",
+        b"550 no\r\n",
+        b"354 go\r\n",
+        b"554 none\r\n",
+        b"250 ok\r\n",
+    ]
     heard = play(SMTP, (smtp(PIPELINING, *answers), send_two, Fails(Refused, "550")))
     assert heard.split(b"DATA\r\n")[1].startswith(b".\r\n")
     assert b"text" not in heard
@@ -597,7 +652,7 @@ def test_leaving_pop3_tells_that_nobody_knows_what_was_deleted() -> None:
 # NNTP
 
 
-def nntp(*answers: bytes | Do) -> Script:
+def nntp(*answers: Step) -> Script:
     return says(b"200 hi\r\n", *answers)
 
 
@@ -877,11 +932,11 @@ EPSV = [HEAR, b"229 x (|||{port}|)\r\n"]
 GO = [HEAR, b"150 go\r\n", OPEN_DATA]
 
 
-def ftp(*steps: bytes | Do) -> Script:
+def ftp(*steps: Step) -> Script:
     return [b"220 hi\r\n", *steps]
 
 
-def file(*steps: bytes | Do) -> Script:
+def file(*steps: Step) -> Script:
     """The script of a RETR whose data connection is agreed on."""
     return ftp(*TYPE, *EPSV, *steps)
 
@@ -1046,7 +1101,9 @@ def test_ftp_active(name: str) -> None:
 
 # Telnet
 
-IAC, SE, SB, WILL, WONT, DO, DONT = (bytes([n]) for n in (255, 240, 250, 251, 252, 253, 254))
+IAC, SE, SB, WILL, WONT, DO, DONT = (
+    bytes([n]) for n in (255, 240, 250, 251, 252, 253, 254)
+)
 ALL = {ECHO, TTYPE, NAWS}
 
 
@@ -1143,7 +1200,11 @@ class Echo:
 
 ECHO_CASES: Cases = {
     "hangs up at once": ([], lambda c: c.tcp(b"hello"), Fails(Disconnected, "0 octets")),
-    "hangs up in the middle": ([b"hel"], lambda c: c.tcp(b"hello"), Fails(Disconnected, "3 octets")),
+    "hangs up in the middle": (
+        [b"hel"],
+        lambda c: c.tcp(b"hello"),
+        Fails(Disconnected, "3 octets"),
+    ),
     "falls silent": ([b"hel", SILENT], lambda c: c.tcp(b"hello"), Fails(TooSlow)),
     "says more than it heard": ([b"hello, world"], lambda c: c.tcp(b"hello"), b"hello"),
 }
@@ -1153,7 +1214,9 @@ ECHO_CASES: Cases = {
 def test_echo_over_tcp(name: str) -> None:
     script, call, wanted = ECHO_CASES[name]
     with playing(script) as server:
-        client = Echo("127.0.0.1", server.port, IMPATIENCE if waits_in_vain(wanted) else PATIENCE)
+        client = Echo(
+            "127.0.0.1", server.port, IMPATIENCE if waits_in_vain(wanted) else PATIENCE
+        )
         if not isinstance(wanted, Fails):
             assert call(client) == wanted
             return
@@ -1199,12 +1262,16 @@ def test_echo_gives_up_if_only_somebody_else_answers() -> None:
 
 def test_echo_takes_the_largest_datagram_and_none_larger() -> None:
     message = b"x" * echo.MAX_DATAGRAM
-    with datagrams(lambda server, said, client: server.sendto(said, client) and None) as port:
+    with datagrams(
+        lambda server, said, client: server.sendto(said, client) and None
+    ) as port:
         assert echo.udp_client("127.0.0.1", port, message, timeout=PATIENCE) == message
         with pytest.raises(ValueError, match="65507"):
             echo.udp_client("127.0.0.1", port, message + b"x", timeout=PATIENCE)
 
 
 def test_echo_an_empty_datagram_is_an_answer() -> None:
-    with datagrams(lambda server, said, client: server.sendto(b"", client) and None) as port:
+    with datagrams(
+        lambda server, said, client: server.sendto(b"", client) and None
+    ) as port:
         assert echo.udp_client("127.0.0.1", port, b"hello", timeout=PATIENCE) == b""

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from protoclients.fixtures import Lab
 from protoclients.fixtures.store import SAMPLES
-
 from protoclients.jobs import FILES, Job, Side, all_jobs, jobs_of
 
 ALL = all_jobs()

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+
 from protoclients.fixtures import Address, Lab
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from protoclients.fixtures import (
     Address,
     Lab,

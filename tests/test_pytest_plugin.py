@@ -8,12 +8,23 @@ import pytest
 pytest_plugins = "pytester"
 
 ALL_SERVERS = """
-import socket, pytest
+import poplib, socket, pytest
 
 @pytest.mark.parametrize("name", "http smtp pop3 ftp nntp telnet echo".split())
 def test_it_answers(name, request):
     server = request.getfixturevalue(f"{name}_server")
     socket.create_connection((server.host, server.port), timeout=30).close()
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_all_mails_are_there(pop3_server, time):
+    pop3 = poplib.POP3(pop3_server.host, pop3_server.port)
+    pop3.user(pop3_server.user)
+    pop3.pass_(pop3_server.password)
+    count = pop3.stat()[0]
+    for n in range(1, count + 1):
+        pop3.dele(n)
+    pop3.quit()
+    assert count > 3
 
 def test_the_lab_has_the_same_servers(lab, pop3_server):
     assert lab.pop3 == pop3_server
@@ -48,30 +59,22 @@ def test_has_no_recording(pop3_server):
     log_in(pop3_server)
     assert 0
 """
-FRESH = """
-import poplib, pytest
+LITTLE = """
+import socket
 
-@pytest.mark.parametrize("time", [1, 2])
-def test_all_mails_are_there(pop3_server, time):
-    pop3 = poplib.POP3(pop3_server.host, pop3_server.port)
-    pop3.user(pop3_server.user)
-    pop3.pass_(pop3_server.password)
-    count = pop3.stat()[0]
-    for n in range(1, count + 1):
-        pop3.dele(n)
-    pop3.quit()
-    assert count > 3
+def test_fails(recording):
+    one, other = socket.socketpair()
+    with one, other:
+        one.sendall(b"hello")
+    assert 0
 """
 
 
-def test_each_server_has_a_fixture(pytester: pytest.Pytester) -> None:
+def test_each_server_has_a_fixture_and_is_as_at_its_start(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyfile(ALL_SERVERS)
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=8)
-
-
-def test_each_test_finds_the_servers_as_at_their_start(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(FRESH)
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=10)
 
 
 def test_a_test_that_fails_shows_what_it_said(pytester: pytest.Pytester) -> None:
@@ -94,8 +97,11 @@ def test_a_test_that_fails_shows_what_it_said(pytester: pytest.Pytester) -> None
 
 
 def test_the_report_can_be_left_out_as_captured_logs_can(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(FAILS)
-    run = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--show-capture=no")
+    pytester.makepyfile(LITTLE)
+    command = ("-p", "no:cacheprovider")
+    run = pytester.runpytest_subprocess(*command)
+    run.stdout.fnmatch_lines(["*- Conversation -*", "C: hello"])
+    run = pytester.runpytest_subprocess(*command, "--show-capture=no")
     assert "- Conversation -" not in run.stdout.str()
 
 

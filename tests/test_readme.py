@@ -47,7 +47,17 @@ def test_every_command_runs(command: str, tmp_path: Path) -> None:
 def test_the_python_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
     for code in [block for kind, block in BLOCKS if kind == "python"]:
         exec(compile(code, "README.md", "exec"), {})
-    assert "The server said no: -ERR" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "The server said no: -ERR" in said
+    assert "C USER student | AUTHORIZATION | RFC 1939 section 7" in said
+    assert "lab-secret" not in said
+
+
+def test_the_test_in_it_passes_in_a_suite_of_its_own(tmp_path: Path) -> None:
+    (code,) = [block for kind, block in BLOCKS if kind == "python" and "def test" in block]
+    (tmp_path / "test_it.py").write_text(code)
+    done = run(f"{sys.executable} -m pytest -q -p no:cacheprovider test_it.py", tmp_path)
+    assert done.returncode == 0, done.stdout
 
 
 def test_every_file_that_is_named_is_there() -> None:

@@ -25,10 +25,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from protoclients.fixtures import Lab
-from protoclients.fixtures.certificates import server_context
 
 from protoclients import HTTP, POP3, recorder
+from protoclients.fixtures import Lab
+from protoclients.fixtures.certificates import server_context
 from protoclients.jobs import Job, all_jobs, removed_module
 from protoclients.recorder import Call, Recording, record
 

@@ -59,7 +59,9 @@ def context_for(certificate: trustme.LeafCert | trustme.CA) -> ssl.SSLContext:
     if isinstance(certificate, trustme.LeafCert):
         certificate.configure_cert(context)
         return context
-    with trustme.Blob(certificate.private_key_pem.bytes() + certificate.cert_pem.bytes()).tempfile() as path:
+    with trustme.Blob(
+        certificate.private_key_pem.bytes() + certificate.cert_pem.bytes()
+    ).tempfile() as path:
         context.load_cert_chain(path)
     return context
 
@@ -84,7 +86,9 @@ class Server:
     Without a `context` it knows no TLS, and greets all the same.
     """
 
-    def __init__(self, context: ssl.SSLContext | None, greeting: bytes, answer: bytes = b"") -> None:
+    def __init__(
+        self, context: ssl.SSLContext | None, greeting: bytes, answer: bytes = b""
+    ) -> None:
         self._context, self._greeting, self._answer = context, greeting, answer
         self.heard = b""
         self._listener = socket.create_server((HOST, 0))
@@ -176,7 +180,10 @@ def test_the_labs_certificate_is_not_trusted_unasked(lab: Lab, protocol: str) ->
 # Servers that nobody should believe
 
 BAD_SERVERS: dict[str, tuple[Callable[[], ssl.SSLContext | None], str]] = {
-    "another host": (lambda: context_for(AUTHORITY.issue_cert("other.example.test")), "mismatch"),
+    "another host": (
+        lambda: context_for(AUTHORITY.issue_cert("other.example.test")),
+        "mismatch",
+    ),
     "expired": (expired, "expired"),
     "unknown authority": (lambda: context_for(trustme.CA().issue_cert(HOST)), "issuer"),
     "self-signed": (lambda: context_for(trustme.CA()), "self-signed"),
@@ -205,7 +212,12 @@ def test_a_server_that_nobody_should_believe(protocol: str, name: str, cafile: s
 @pytest.mark.parametrize("name", ["another host", "expired", "self-signed"])
 def test_the_same_by_command(protocol: str, name: str, cafile: str, lab: Lab) -> None:
     make, reason = BAD_SERVERS[name]
-    go_ahead = {"smtp": b"220 go\r\n", "pop3": b"+OK go\r\n", "ftp": b"234 go\r\n", "nntp": b"382 go\r\n"}
+    go_ahead = {
+        "smtp": b"220 go\r\n",
+        "pop3": b"+OK go\r\n",
+        "ftp": b"234 go\r\n",
+        "nntp": b"382 go\r\n",
+    }
     context = make()
     assert context
     with changing(HELLO[protocol], go_ahead[protocol], context) as port:
@@ -241,7 +253,10 @@ def changing(greeting: bytes, go_ahead: bytes, context: ssl.SSLContext) -> Itera
 def test_a_server_of_tls_on_a_plain_port(protocol: str) -> None:
     with Server(context_for(CERTIFICATE), HELLO[protocol]) as server:
         # Most wait for a greeting, and the server for a handshake: only the clock ends it.
-        with pytest.raises(WireError), CLIENTS[protocol](HOST, server.port, timeout=0.2) as client:
+        with (
+            pytest.raises(WireError),
+            CLIENTS[protocol](HOST, server.port, timeout=0.2) as client,
+        ):
             client.get("/")
         assert not server.heard
 
@@ -319,7 +334,9 @@ INJECTED = {
 
 @pytest.mark.parametrize("protocol", BY_COMMAND)
 @pytest.mark.parametrize("part", [1, 1000])
-def test_plaintext_behind_the_go_ahead_is_an_error(protocol: str, part: int, cafile: str) -> None:
+def test_plaintext_behind_the_go_ahead_is_an_error(
+    protocol: str, part: int, cafile: str
+) -> None:
     said = GO_AHEAD[protocol] + INJECTED[protocol][:part]
     with playing(says(HELLO[protocol], said)) as server:
         client = CLIENTS[protocol](HOST, server.port, timeout=PATIENCE)
@@ -329,7 +346,12 @@ def test_plaintext_behind_the_go_ahead_is_an_error(protocol: str, part: int, caf
     assert server.heard.count(b"\n") == 1  # the command, and no handshake
 
 
-NOS = {"smtp": b"454 no\r\n", "pop3": b"-ERR no\r\n", "ftp": b"502 no\r\n", "nntp": b"580 no\r\n"}
+NOS = {
+    "smtp": b"454 no\r\n",
+    "pop3": b"-ERR no\r\n",
+    "ftp": b"502 no\r\n",
+    "nntp": b"580 no\r\n",
+}
 
 
 @pytest.mark.parametrize("protocol", BY_COMMAND)
@@ -442,7 +464,9 @@ def https(said: bytes, properly: bool) -> Iterator[int]:
         def run() -> None:
             connection, _ = listener.accept()
             connection.settimeout(PATIENCE)
-            with context_for(CERTIFICATE).wrap_socket(connection, server_side=True) as inside:
+            with context_for(CERTIFICATE).wrap_socket(
+                connection, server_side=True
+            ) as inside:
                 with contextlib.suppress(OSError):
                     inside.recv(65536)
                     inside.sendall(said)
@@ -462,7 +486,9 @@ def test_http_a_body_until_close_ends_by_tls_goodbye(cafile: str, body: bytes) -
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", b"x" * 100_000])
-def test_http_a_body_until_close_without_goodbye_is_cut_off(cafile: str, body: bytes) -> None:
+def test_http_a_body_until_close_without_goodbye_is_cut_off(
+    cafile: str, body: bytes
+) -> None:
     with https(b"HTTP/1.1 200 OK\r\n\r\n" + body, properly=False) as port:
         client = HTTP(HOST, port, tls=trusting(cafile), timeout=PATIENCE)
         with pytest.raises(Disconnected):
@@ -547,7 +573,13 @@ LOGINS: dict[str, tuple[str, list[bytes], Callable[..., Any]]] = {
     "NNTP": ("nntp", [], lambda c, **how: c.login("u", PASSWORD, **how)),
     "HTTP Basic": ("http", [], lambda c, **how: c.login("u", PASSWORD, **how)),
 }  # fmt: skip
-YES = {"pop3": b"+OK\r\n", "smtp": b"235 ok\r\n", "ftp": b"230 in\r\n", "nntp": b"281 in\r\n", "http": b""}
+YES = {
+    "pop3": b"+OK\r\n",
+    "smtp": b"235 ok\r\n",
+    "ftp": b"230 in\r\n",
+    "nntp": b"281 in\r\n",
+    "http": b"",
+}
 
 
 @pytest.fixture
@@ -567,7 +599,9 @@ def test_a_secret_does_not_cross_a_network_in_clear_text(name: str) -> None:
         assert not client.wire.closed
         client.close()
     assert server.heard.count(b"\n") == len(answers)
-    assert not any(word in server.heard for word in (b"USER", b"PASS", b"AUTH", PASSWORD.encode()))
+    assert not any(
+        word in server.heard for word in (b"USER", b"PASS", b"AUTH", PASSWORD.encode())
+    )
 
 
 @pytest.mark.usefixtures("far_away")
@@ -583,7 +617,10 @@ def test_it_does_if_the_caller_says_so(name: str) -> None:
 @pytest.mark.usefixtures("far_away")
 @pytest.mark.parametrize("protocol", ["smtp", "pop3"])
 def test_cram_md5_says_no_secret_so_it_may(protocol: str) -> None:
-    offers = {"smtp": b"250-x\r\n250 AUTH CRAM-MD5\r\n", "pop3": b"+OK\r\nSASL CRAM-MD5\r\n.\r\n"}
+    offers = {
+        "smtp": b"250-x\r\n250 AUTH CRAM-MD5\r\n",
+        "pop3": b"+OK\r\nSASL CRAM-MD5\r\n.\r\n",
+    }
     asks = {"smtp": b"334 eA==\r\n", "pop3": b"+ eA==\r\n"}
     script = says(HELLO[protocol], offers[protocol], asks[protocol], YES[protocol])
     with playing(script) as server:
