@@ -352,7 +352,11 @@ class FTP:
                 door = at_end.enter_context(Door(self.wire))
                 self._announce(*door.address)
                 self._begin(line, offset)
-                data = at_end.enter_context(contextlib.closing(door.accept()))
+                accepted = door.accept()
+                if not accepted:
+                    reply = self._reply("2xx")  # 425, most often: a firewall is between
+                    raise ProtocolError(f"no data connection came, and yet: {reply}")
+                data = at_end.enter_context(contextlib.closing(accepted))
             if self._tls:
                 data.start_tls(self._tls, self.wire.session)
             yield data

@@ -160,7 +160,8 @@ class HTTP:
         Raises `ValueError` if the password would cross the network in clear text, unless
         `allow_cleartext`; base64 is clear text.
         """
-        self._be_connected()
+        if self._done:
+            self._be_connected()
         self.wire.guard(user, password, allow_cleartext=allow_cleartext)
         if ":" in user:
             raise ValueError(f"a colon cannot be in a user name: {user!r}")
@@ -358,4 +359,4 @@ def body_length(method: str, response: Response) -> int | None:
 def stays_open(response: Response) -> bool:
     """Whether the connection takes another request after this response (section 9.3)."""
     options = response.headers.tokens("Connection")
-    return "keep-alive" in options if response.version == "1.0" else "close" not in options
+    return "close" not in options and (response.version != "1.0" or "keep-alive" in options)

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import select
+import selectors
 import socket
 import ssl
 import struct
@@ -269,6 +270,8 @@ class Link:
 
     def _is_readable(self) -> bool:
         """Whether there is anything to receive now. Asked before all that is said."""
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return True  # decrypted already, with what was asked for
         return bool(self._poll.poll(0)) if self._poll else self._ready(0)[0]
 
     def _ready(self, wait: float, sending: bool = False) -> tuple[bool, bool]:
@@ -306,6 +309,8 @@ class Link:
             try:
                 count = 0 if self.is_tls else self._send(self._unsent[:WINDOW], DONT_WAIT)
                 if not count:
+                    if self.is_tls and self._is_readable():
+                        return
                     readable, writable = self._ready(self.remaining(), sending=True)
                     if readable:
                         return
@@ -362,6 +367,11 @@ class Link:
             else:
                 self._socket.shutdown(socket.SHUT_WR)
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether something was received that nobody has read."""
+        return False
+
     def fileno(self) -> int:
         """The socket's number, to wait for it together with others."""
         return self._socket.fileno()
@@ -391,16 +401,23 @@ class Door(Generic[AnyLink]):
     def __exit__(self, *error: object) -> None:
         self._socket.close()
 
-    def accept(self) -> AnyLink:
-        """Wait for the connection, on the clock of `wire`, and close the door.
+    def accept(self) -> AnyLink | None:
+        """Wait for the connection, on the clock of `wire`, and return it; or None if the
+        peer says something on `wire` instead.
 
         Raises `ProtocolError` if somebody else comes in.
         """
-        try:
-            self._socket.settimeout(self._wire.remaining())
-            accepted, address = self._socket.accept()
-        except TimeoutError as error:
-            raise TooSlow(f"{self._wire.host} did not connect back") from error
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._socket, selectors.EVENT_READ)
+            waiting.register(self._wire, selectors.EVENT_READ)
+            # A reply that is here already ends the waiting: what it follows has come too.
+            wait = 0 if self._wire.has_unread else self._wire.remaining()
+            ready = [key.fileobj for key, _ in waiting.select(wait)]
+        if not ready and not self._wire.has_unread:
+            raise TooSlow(f"{self._wire.host} did not connect back")
+        if self._socket not in ready:
+            return None
+        accepted, address = self._socket.accept()
         if address[0] != self._wire.peer[0]:
             accepted.close()
             raise ProtocolError(f"{address[0]} came in place of {self._wire.host}")

@@ -117,7 +117,7 @@ class Telnet:
         Raises `TooSlow` or `Disconnected` if it does not; `done` has what came.
         """
         self._begin_read()
-        read, searched = self._take(), 0
+        read, searched = bytearray(self._take()), 0
         try:
             while (end := read.find(expected, searched)) < 0:
                 if len(read) > limit:
@@ -128,11 +128,11 @@ class Telnet:
                     raise Disconnected(f"{self.wire.host} hung up before {expected!r} came")
                 read += more
         except WireError as error:
-            error.done = read
+            error.done = bytes(read)
             raise
         end += len(expected)
-        self._unread = read[end:]
-        return read[:end]
+        self._unread = bytes(read[end:])
+        return bytes(read[:end])
 
     @exchange
     def read_some(self) -> bytes:

@@ -115,6 +115,11 @@ class Wire(Link):
             unasked = text(self._buffer[self._at : self._at + 80])
             raise ProtocolError(f"{self.host} spoke before it was asked: {unasked!r}")
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether something was received that nobody has read."""
+        return self._at < len(self._buffer)
+
     def has_ended(self) -> bool:
         """Whether the peer hung up since it last spoke; what else it said is an error."""
         try:
@@ -221,7 +226,7 @@ class Wire(Link):
             if not size:
                 return
             yield from self.counted(size)
-            if self.read_line(len(CRLF)):
+            if deliver(self.counted(len(CRLF)), None) != CRLF:
                 raise ProtocolError(f"{self.host}: a chunk is longer than its size")
 
     def _note(self, found: bytes) -> bytes:

@@ -19,9 +19,9 @@ A file in `conversations/` is a session as the RFCs print them, with the calls i
 In lines `\\xff`, `\\r`, `\\n`, `\\t`, `\\0`, `\\\\` are octets, and a backslash at the end
 means that no CR LF follows. `{IAC DO NAWS}` are octets by their Telnet names or in decimal.
 `{here}` is the server's host and port, `{port}` and `{p1},{p2}` are the port of its next
-data connection, and in a `C:` line `{active}` is the one where the client waits for it.
-What comes after `call:`, `gives:` or `client:` is Python; it goes on in lines that begin
-with a space. A call may be a list that uses `client`.
+data connection, and in a `C:` line `{active}` is the one where the client waits for it,
+in vain if it is `{ignored}`. What comes after `call:`, `gives:` or `client:` is Python;
+it goes on in lines that begin with a space. A call may be a list that uses `client`.
 """
 
 import functools
@@ -220,10 +220,9 @@ def session(server: Server) -> Iterator[Session]:
                 client.client.close()
 
 
-def play(script: Script, pieces: int = 10**9) -> None:
-    """Play a conversation from its first word to its last; the server gives so many octets
-    to each `send`."""
-    with session(Server(script.events, pieces=pieces)) as client:
+def play(script: Script) -> None:
+    """Play a conversation from its first word to its last."""
+    with session(Server(script.events)) as client:
         for call in script.calls:
             client.check(call)
 

@@ -42,9 +42,9 @@ class Event:
 class Server:
     """One play of a script, on `port`.
 
-    The server says `most` octets, of S and D, and hangs up. It gives `pieces` octets to
-    each `send`. With `chatty`, an S event, it says a line too many after it. With
-    `any_case`, the client's capitals and small letters are the same.
+    The server says `most` octets, of S and D, and hangs up. With `chatty`, an S event, it
+    says a line too many after it. With `any_case`, the client's capitals and small letters
+    are the same.
     """
 
     def __init__(
@@ -52,12 +52,10 @@ class Server:
         events: Sequence[Event],
         *,
         most: int = 10**9,
-        pieces: int = 10**9,
         chatty: Event | None = None,
         any_case: bool = False,
     ) -> None:
-        self._events, self._pieces, self._chatty = events, pieces, chatty
-        self._any_case = any_case
+        self._events, self._chatty, self._any_case = events, chatty, any_case
         self._left = most
         self._sockets: list[socket.socket] = []
         self._control: socket.socket | None = None
@@ -105,14 +103,12 @@ class Server:
             data = data[: self._left]
         elif event is self._chatty:
             data += b"unasked\r\n"
-        try:
-            for start in range(0, len(data), self._pieces):
-                connection.sendall(data[start : start + self._pieces])
-        except ConnectionError:
-            pass  # the client has had enough: what it made of it is its own test
+        # The client may have had enough: what it made of it is its own test.
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(data)
 
     def _hear(self, connection: socket.socket, wanted: bytes) -> None:
-        if b"{active}" in wanted:
+        if b"{active}" in wanted or b"{ignored}" in wanted:
             self._connect_back(connection, wanted)
             return
         wanted = wanted.replace(b"{here}", b"127.0.0.1:%d" % self.port)
@@ -134,10 +130,12 @@ class Server:
 
     def _connect_back(self, connection: socket.socket, wanted: bytes) -> None:
         heard = receive(connection, 100, until=b"\n")
-        form = re.escape(wanted).replace(rb"\{active\}", rb"(\d+),(\d+)")
+        form = re.sub(rb"\\{\w+\\}", rb"(\\d+),(\\d+)", re.escape(wanted))
         match = re.fullmatch(form, heard)
         if not match:
             raise Mismatch(f"the client should say {wanted!r}", heard)
+        if b"{ignored}" in wanted:
+            return
         address = ("127.0.0.1", int(match[1]) * 256 + int(match[2]))
         self._data = socket.create_connection(address, PATIENCE)
         self._sockets.append(self._data)
@@ -148,7 +146,9 @@ class Server:
         self._data_used = True
         if event.kind == "D":
             self._say(self._data, event)
-        elif event.kind == "U" and (heard := receive(self._data, 10**9)) != event.data:
+        elif event.kind == "D*":
+            self._close_data()
+        elif (heard := receive(self._data, 10**9)) != event.data:
             raise Mismatch(f"the client should upload {event.data!r}", heard)
 
     def _close_data(self) -> None:

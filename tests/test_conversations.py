@@ -42,7 +42,7 @@ def test_it_makes_no_difference_how_octets_are_cut_into_pieces(
     script: Script, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "socket", dripping([size]))
-    play(script, size)
+    play(script)
 
 
 @each_script

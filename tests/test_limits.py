@@ -119,67 +119,88 @@ def web(*steps: Any) -> Script:
     return [HEAR_HEAD, *steps]
 
 
-GO = (HEAR, b"150 go\r\n", OPEN_DATA)
-LISTING = ftp(HEAR, b"229 x (|||{port}|)\r\n", *GO)
+GO: Script = [HEAR, b"150 go\r\n", OPEN_DATA]
+LISTING: Script = ftp(HEAR, b"229 x (|||{port}|)\r\n", *GO)
 CHUNKED = head(b"Transfer-Encoding: chunked")
 LINES = b"x" * 76 + b"\r\n"
 OVER = b"1" + b"\t" * 7 + b"\r\n"
-POP = [b"+OK hi\r\n", HEAR, b"+OK\r\n"]
-NEWS = [b"200 hi\r\n", HEAR]
+POP: Script = [b"+OK hi\r\n", HEAR, b"+OK\r\n"]
+NEWS: Script = [b"200 hi\r\n", HEAR]
 
 # opener, call, script, and a word of the LimitExceeded
 Endless = tuple[str, str, Script, str]
 ENDLESS: dict[str, Endless] = {
     "a greeting of one line": ("POP3", "0", [Forever(b"+OK")], "a line of more than 65536"),
     "a greeting of many lines": ("SMTP", "0", [Forever(b"220-x\r\n")], "a reply of more"),
-    "a greeting of many empty lines": ("SMTP", "0", [Forever(b"220-\r\n")], "a reply of more"),
+    "a greeting of many empty lines": (
+        "SMTP", "0", [Forever(b"220-\r\n")], "a reply of more"),
     "free text in a reply": (
-        "FTP", "client.stat()", ftp(HEAR, b"211-x\r\n", Forever(b"x\r\n")), "a reply of more"),
+        "FTP", "client.stat()", ftp(HEAR, b"211-x\r\n",
+        Forever(b"x\r\n")), "a reply of more"),
     "EHLO": ("SMTP", "client.ehlo()", smtp(Forever(b"250-X y\r\n")), "a reply of more"),
     "a message": ("POP3", "client.retr(1)", [*POP, Forever(LINES)], "67108864 octets"),
-    "a message of one line": ("POP3", "client.retr(1)", [*POP, Forever(b"x")], "67108864 octets"),
-    "a message of empty lines": ("POP3", "client.retr(1)", [*POP, Forever(b"\r\n")], "67108864"),
-    "a message of dots": ("POP3", "client.retr(1, limit=9999999)", [*POP, Forever(b"..\r\n")], "9999999"),
+    "a message of one line": (
+        "POP3", "client.retr(1)", [*POP, Forever(b"x")], "67108864 octets"),
+    "a message of empty lines": (
+        "POP3", "client.retr(1)", [*POP, Forever(b"\r\n")], "67108864"),
+    "a message of dots": (
+        "POP3", "client.retr(1, limit=9999999)", [*POP, Forever(b"..\r\n")], "9999999"),
     "a message into a file, and a limit": (
         "POP3", "client.retr(1, sink, limit=5000000)", [*POP, Forever(LINES)], "5000000"),
-    "the header of a message": ("POP3", "client.top(1)", [*POP, Forever(LINES)], "67108864"),
+    "the header of a message": (
+        "POP3", "client.top(1)", [*POP, Forever(LINES)], "67108864"),
     "a scan listing": ("POP3", "client.list()", [*POP, Forever(b"1 1\r\n")], "limit"),
     "unique ids": ("POP3", "client.uidl()", [*POP, Forever(b"1 1\r\n")], "limit"),
     "capabilities": ("POP3", "client.capa()", [*POP, Forever(b"X Y Z\r\n")], "limit"),
     "an article": (
-        "NNTP", "client.article(1)", [*NEWS, b"220 1 <a@b>\r\n", Forever(LINES)], "67108864"),
+        "NNTP", "client.article(1)", [*NEWS, b"220 1 <a@b>\r\n",
+        Forever(LINES)], "67108864"),
     "an article into a file, and a limit": (
-        "NNTP", "client.article(1, sink, limit=5000000)", [*NEWS, b"220 1 <a@b>\r\n", Forever(LINES)],
+        "NNTP", "client.article(1, sink, limit=5000000)", [*NEWS,
+        b"220 1 <a@b>\r\n", Forever(LINES)],
         "5000000"),
-    "an overview": ("NNTP", "client.over((1, None))", [*NEWS, b"224 x\r\n", Forever(OVER)], "limit"),
-    "a list of groups": ("NNTP", "client.list()", [*NEWS, b"215 x\r\n", Forever(b"g 1 1 y\r\n")], "limit"),
+    "an overview": (
+        "NNTP", "client.over((1, None))", [*NEWS, b"224 x\r\n", Forever(OVER)], "limit"),
+    "a list of groups": (
+        "NNTP", "client.list()", [*NEWS, b"215 x\r\n", Forever(b"g 1 1 y\r\n")], "limit"),
     "help": ("NNTP", "client.help()", [*NEWS, b"100 x\r\n", Forever(b"\r\n")], "limit"),
-    "a status line": ("HTTP", "client.get('/')", web(Forever(b"HTTP/1.1 200 ")), "a line of more"),
+    "a status line": (
+        "HTTP", "client.get('/')", web(Forever(b"HTTP/1.1 200 ")), "a line of more"),
     "field lines": (
-        "HTTP", "client.get('/')", web(b"HTTP/1.1 200 OK\r\n", Forever(b"A: b\r\n")), "a head of more"),
+        "HTTP", "client.get('/')", web(b"HTTP/1.1 200 OK\r\n",
+        Forever(b"A: b\r\n")), "a head of more"),
     "one field line": (
-        "HTTP", "client.get('/')", web(b"HTTP/1.1 200 OK\r\nA: b", Forever(b"b")), "a head of more"),
+        "HTTP", "client.get('/')", web(b"HTTP/1.1 200 OK\r\nA: b",
+        Forever(b"b")), "a head of more"),
     "a folded field line": (
-        "HTTP", "client.get('/')", web(b"HTTP/1.1 200 OK\r\nA: b\r\n", Forever(b" b\r\n")), "a head of more"),
+        "HTTP", "client.get('/')", web(b"HTTP/1.1 200 OK\r\nA: b\r\n",
+        Forever(b" b\r\n")), "a head of more"),
     "spaces in a field line": (
-        "HTTP", "client.get('/')", web(b"HTTP/1.1 200 OK\r\nA:", Forever(b" ")), "a head of more"),
+        "HTTP", "client.get('/')", web(b"HTTP/1.1 200 OK\r\nA:",
+        Forever(b" ")), "a head of more"),
     "interim responses": (
         "HTTP", "client.get('/')", web(Forever(b"HTTP/1.1 100 Go\r\n\r\n")), "20 interim"),
     "a chunk extension": (
-        "HTTP", "client.get('/')", web(CHUNKED, b"5;", Forever(b"x")), "a line of more than 4096"),
+        "HTTP", "client.get('/')", web(CHUNKED, b"5;",
+        Forever(b"x")), "a line of more than 4096"),
     "the digits of a chunk size": (
         "HTTP", "client.get('/')", web(CHUNKED, Forever(b"0")), "a line of more than 4096"),
     "trailers": (
-        "HTTP", "client.get('/')", web(CHUNKED, b"0\r\n", Forever(b"A: b\r\n")), "a head of more"),
+        "HTTP", "client.get('/')", web(CHUNKED, b"0\r\n",
+        Forever(b"A: b\r\n")), "a head of more"),
     "chunks": (
-        "HTTP", "client.get('/')", web(CHUNKED, Forever(b"1000\r\n" + b"x" * 4096 + b"\r\n")), "67108864"),
+        "HTTP", "client.get('/')", web(CHUNKED,
+        Forever(b"1000\r\n" + b"x" * 4096 + b"\r\n")), "67108864"),
     "little chunks": (
-        "HTTP", "client.get('/', limit=999999)", web(CHUNKED, Forever(b"1\r\nx\r\n")), "999999"),
-    "a body until the close": ("HTTP", "client.get('/')", web(head(), Forever(b"x")), "67108864"),
+        "HTTP", "client.get('/', limit=999999)", web(CHUNKED,
+        Forever(b"1\r\nx\r\n")), "999999"),
+    "a body until the close": (
+        "HTTP", "client.get('/')", web(head(), Forever(b"x")), "67108864"),
     "a body of a length beyond all memory": (
         "HTTP", "client.get('/')", web(head(b"Content-Length: 999999999999999999"), Forever(b"x")), "67108864"),
     "a body into a file, and a limit": (
-        "HTTP", "client.get('/', into=sink, limit=5000000)", web(head(), Forever(b"x")), "5000000"),
+        "HTTP", "client.get('/', into=sink, limit=5000000)", web(head(),
+        Forever(b"x")), "5000000"),
     "a file": (
         "FTP", "client.retr('x')",
         file(*GO, Forever(b"x", on_data=True)), "67108864"),
@@ -187,7 +208,8 @@ ENDLESS: dict[str, Endless] = {
         "FTP", "client.retr('x', sink, limit=5000000)",
         file(*GO, Forever(b"x", on_data=True)), "5000000"),
     "names": ("FTP", "client.nlst()", [*LISTING, Forever(b"x\r\n", on_data=True)], "limit"),
-    "facts": ("FTP", "client.mlsd()", [*LISTING, Forever(b"a=b; x\r\n", on_data=True)], "limit"),
+    "facts": (
+        "FTP", "client.mlsd()", [*LISTING, Forever(b"a=b; x\r\n", on_data=True)], "limit"),
     "a subnegotiation": (
         "Telnet", "client.read_all()", [b"\xff\xfa\x18", Forever(b"x")], "1024 octets"),
     "WILL": ("Telnet", "client.read_all()", [Forever(b"\xff\xfb\x01")], "10000 commands"),
@@ -213,11 +235,14 @@ def test_what_never_ends_is_stopped_by_a_limit(name: str, worker: Worker) -> Non
 
 
 ENTRIES: dict[str, Endless] = {
-    "a scan listing": ("POP3", "client.list()", [*POP, b"1 1\r\n" * (MAX_ENTRIES + 1) + b".\r\n"], ""),
+    "a scan listing": (
+        "POP3", "client.list()", [*POP, b"1 1\r\n" * (MAX_ENTRIES + 1) + b".\r\n"], ""),
     "group numbers": (
-        "NNTP", "client.listgroup()", [*NEWS, b"211 1 1 1 g\r\n" + b"1\r\n" * (MAX_ENTRIES + 1) + b".\r\n"], ""),
+        "NNTP", "client.listgroup()", [*NEWS,
+        b"211 1 1 1 g\r\n" + b"1\r\n" * (MAX_ENTRIES + 1) + b".\r\n"], ""),
     "an overview": (
-        "NNTP", "client.over()", [*NEWS, b"224 x\r\n" + OVER * (MAX_ENTRIES + 1) + b".\r\n"], ""),
+        "NNTP", "client.over()", [*NEWS,
+        b"224 x\r\n" + OVER * (MAX_ENTRIES + 1) + b".\r\n"], ""),
     "names": (
         "FTP", "client.nlst()",
         [*LISTING, Data(b"x\r\n" * (MAX_ENTRIES + 1)), END_DATA, b"226 done\r\n"], ""),
@@ -237,14 +262,17 @@ LARGE = 64 * MIB
 INTO: dict[str, Endless] = {
     "POP3": ("POP3", "client.retr(1, sink)", [*POP, LINES * (LARGE // 78), b".\r\n"], ""),
     "NNTP": (
-        "NNTP", "client.article(1, sink)", [*NEWS, b"220 1 <a@b>\r\n", LINES * (LARGE // 78), b".\r\n"], ""),
+        "NNTP", "client.article(1, sink)", [*NEWS,
+        b"220 1 <a@b>\r\n", LINES * (LARGE // 78), b".\r\n"], ""),
     "HTTP": (
         "HTTP", "client.get('/', into=sink).size", web(head(b"Content-Length: %d" % LARGE), b"x" * LARGE), ""),
     "HTTP, chunked": (
         "HTTP", "client.get('/', into=sink).size",
-        web(CHUNKED, (b"10000\r\n" + b"x" * 65536 + b"\r\n") * (LARGE // 65536), b"0\r\n\r\n"), ""),
+        web(CHUNKED, (b"10000\r\n" + b"x" * 65536 + b"\r\n") * (LARGE // 65536),
+        b"0\r\n\r\n"), ""),
     "FTP": (
-        "FTP", "client.retr('x', sink)", file(*GO, Data(b"x" * LARGE), END_DATA, b"226 done\r\n"), ""),
+        "FTP", "client.retr('x', sink)", file(*GO, Data(b"x" * LARGE), END_DATA,
+        b"226 done\r\n"), ""),
     "Telnet": ("Telnet", "client.read_all(sink)", [b"x" * LARGE], ""),
 }  # fmt: skip
 
@@ -260,7 +288,7 @@ def test_64_mib_into_a_file_take_next_to_no_memory(protocol: str, worker: Worker
 
 # Servers that drip
 
-TIMEOUT = 0.2  # in seconds
+TIMEOUT = 0.15  # in seconds
 DRIP = Forever(b"x", pause=0.05)
 DATA_DRIP = Forever(b"x", on_data=True, pause=0.05)
 Drip = tuple[Callable[..., Any], Script, Callable[[Any], Any]]
@@ -273,7 +301,8 @@ DRIPS: dict[str, Drip] = {
     "a head": (HTTP, web(b"HTTP/1.1 200 OK\r\nA: ", DRIP), lambda c: c.get("/")),
     "interim responses": (
         HTTP, web(Forever(b"HTTP/1.1 100\r\n\r\n", pause=0.02)), lambda c: c.get("/")),
-    "a counted body": (HTTP, web(head(b"Content-Length: 9999"), DRIP), lambda c: c.get("/")),
+    "a counted body": (
+        HTTP, web(head(b"Content-Length: 9999"), DRIP), lambda c: c.get("/")),
     "a chunked body": (
         HTTP, web(CHUNKED, Forever(b"1\r\nx\r\n", pause=0.02)), lambda c: c.get("/")),
     "a body until the close": (HTTP, web(head(), DRIP), lambda c: c.get("/")),
@@ -344,7 +373,8 @@ BIG = b"x" * 16 * MIB
 DEAF: dict[str, tuple[Callable[..., Any], bytes, Callable[[Any], Any]]] = {
     "an upload": (HTTP, b"", lambda c: c.put("/", BIG)),
     "requests": (HTTP, b"", lambda c: c.get_many(["/" + "x" * 5000] * 2000)),
-    "articles": (NNTP, b"200 hi\r\n", lambda c: c.article_many(["<" + "x" * 200 + "@b>"] * 50_000)),
+    "articles": (
+        NNTP, b"200 hi\r\n", lambda c: c.article_many(["<" + "x" * 200 + "@b>"] * 50_000)),
     "text": (Telnet, b"", lambda c: c.write(BIG)),
 }  # fmt: skip
 

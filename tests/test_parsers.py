@@ -305,6 +305,13 @@ def test_an_extended_port_stands_between_its_delimiters(
             extended_port(Reply(229, (text,)))
 
 
+def test_a_226_that_is_early_waits_for_the_data() -> None:
+    script = (
+        f"{FTP_PASSIVE}\nS: 229 (|||{{port}}|)\nC: RETR a\nS: 150\nS: 226\nD: late\\\nD*"
+    )
+    assert answer(FTP, "retr('a')", script) == b"late"
+
+
 # FTP: paths (RFC 959 appendix II) and facts (RFC 3659 section 7.2)
 
 

@@ -210,17 +210,11 @@ def test_a_server_that_nobody_should_believe(protocol: str, name: str, cafile: s
 @old_versions_are_deprecated
 @pytest.mark.parametrize("protocol", BY_COMMAND)
 @pytest.mark.parametrize("name", ["another host", "expired", "self-signed"])
-def test_the_same_by_command(protocol: str, name: str, cafile: str, lab: Lab) -> None:
+def test_the_same_by_command(protocol: str, name: str, cafile: str) -> None:
     make, reason = BAD_SERVERS[name]
-    go_ahead = {
-        "smtp": b"220 go\r\n",
-        "pop3": b"+OK go\r\n",
-        "ftp": b"234 go\r\n",
-        "nntp": b"382 go\r\n",
-    }
     context = make()
     assert context
-    with changing(HELLO[protocol], go_ahead[protocol], context) as port:
+    with changing(HELLO[protocol], GO_AHEAD[protocol], context) as port:
         client = CLIENTS[protocol](HOST, port, timeout=PATIENCE)
         with pytest.raises(WireError, match=reason):
             getattr(client, BY_COMMAND[protocol])(trusting(cafile))
@@ -279,10 +273,9 @@ def test_on_the_command_line_the_sentence_names_the_way_out(
     name: str, cafile: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     make, reason = BAD_SERVERS[name]
-    with Server(make(), b"", PAGE) as server:
+    context = make()
+    with Server(context, b"" if context else PAGE, PAGE) as server:
         where = f"https://{HOST}:{server.port}/"
-        if name == "no TLS at all":
-            server._greeting = PAGE
         run = Run(capfd, "http", where, "--cafile", cafile, "--timeout", "3")
     assert (run.status, run.out) == (3, "")
     assert reason in run.err.lower()
@@ -503,6 +496,46 @@ def test_http_a_counted_body_needs_no_goodbye(cafile: str) -> None:
         client.close()
 
 
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+def test_http_one_answer_too_many_inside_a_tls_record_is_seen(
+    cafile: str, framing: str
+) -> None:
+    stray = PAGE.replace(b"ok", b"!!")
+    records = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"hello" + stray]
+    if framing == "chunks":
+        chunk = b"hello\r\n0\r\n\r\n" + stray
+        records = [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n", chunk]
+    with socket.create_server((HOST, 0)) as listener:
+        listener.settimeout(PATIENCE)
+
+        def run() -> None:
+            connection, _ = listener.accept()
+            connection.settimeout(PATIENCE)
+            with context_for(CERTIFICATE).wrap_socket(
+                connection, server_side=True
+            ) as inside:
+                inside.recv(65536)
+                for record in records:
+                    inside.sendall(record)
+                with contextlib.suppress(OSError):
+                    if inside.recv(65536):
+                        inside.sendall(PAGE)
+                        inside.recv(65536)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        client = HTTP(
+            HOST, listener.getsockname()[1], tls=trusting(cafile), timeout=PATIENCE
+        )
+        try:
+            assert client.get("/a").body == b"hello"
+            with pytest.raises(ProtocolError, match="before it was asked"):
+                client.get("/b")
+        finally:
+            client.close()
+            thread.join(PATIENCE * 2)
+
+
 class FTPS:
     """One RETR over TLS; `reused` is whether the data connection resumed the session."""
 
@@ -564,11 +597,14 @@ def test_ftp_a_file_over_tls_is_whole_only_with_the_goodbye(
 LOGINS: dict[str, tuple[str, list[bytes], Callable[..., Any]]] = {
     "POP3": ("pop3", [], lambda c, **how: c.login("u", PASSWORD, **how)),
     "POP3 AUTH PLAIN": (
-        "pop3", [b"+OK\r\nSASL PLAIN\r\n.\r\n"], lambda c, **how: c.auth("u", PASSWORD, **how)),
+        "pop3", [b"+OK\r\nSASL PLAIN\r\n.\r\n"],
+        lambda c, **how: c.auth("u", PASSWORD, **how)),
     "SMTP PLAIN": (
-        "smtp", [b"250-x\r\n250 AUTH PLAIN\r\n"], lambda c, **how: c.login("u", PASSWORD, **how)),
+        "smtp", [b"250-x\r\n250 AUTH PLAIN\r\n"],
+        lambda c, **how: c.login("u", PASSWORD, **how)),
     "SMTP LOGIN": (
-        "smtp", [b"250-x\r\n250 AUTH LOGIN\r\n"], lambda c, **how: c.login("u", PASSWORD, **how)),
+        "smtp", [b"250-x\r\n250 AUTH LOGIN\r\n"],
+        lambda c, **how: c.login("u", PASSWORD, **how)),
     "FTP": ("ftp", [], lambda c, **how: c.login("u", PASSWORD, **how)),
     "NNTP": ("nntp", [], lambda c, **how: c.login("u", PASSWORD, **how)),
     "HTTP Basic": ("http", [], lambda c, **how: c.login("u", PASSWORD, **how)),
