@@ -299,7 +299,8 @@ class _Ear:
             data = bytes(attempt.data[: min(self.limit, self.room)])
             self.room -= len(data)
         if name == "accept" and not attempt.error:
-            number = self._known(attempt.value[0]).number
+            new = attempt.value[0]
+            number = (self.sockets.get(new) or self._meet(new)).number
             result = f"socket {number} from {attempt.address!r}"
         elif name == "socket" and not attempt.error:
             result = f"socket {where.number}"
@@ -334,7 +335,7 @@ class _Ear:
             return None
         if name == "detach" and (sock not in self.sockets or self.at(attempt.value)):
             return None  # the same, from the other side
-        known = self._known(sock)
+        known = self.sockets.get(sock) or self._meet(sock)
         if attempt.owner is ssl.SSLObject:
             # Perhaps it only waits for ciphertext, and the system wasn't called.
             return None if attempt.error.startswith("SSLWant") else known
@@ -342,11 +343,8 @@ class _Ear:
             known.look(sock)
         return known
 
-    def _known(self, sock: Any) -> _Socket:
-        """What is known of a socket. One that is heard for the first time is numbered."""
-        known = self.sockets.get(sock)
-        if known is not None:
-            return known
+    def _meet(self, sock: Any) -> _Socket:
+        """Number a socket that is heard for the first time."""
         below = self.at(_descriptor_under()) if isinstance(sock, ssl.SSLObject) else None
         if below is not None:
             known = self.sockets[below]
@@ -521,7 +519,9 @@ def _noting(owner: Any, name: str, direction: str, parameters: str) -> Any:
 
     @functools.wraps(function)
     def heard(*args: Any, **keywords: Any) -> Any:
-        ears = _listening()
+        ears = _ears.get()
+        if ears is None:
+            ears = _listening()
         if not ears:
             return function(*args, **keywords)
         given = dict(zip(names, args, strict=False))

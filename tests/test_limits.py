@@ -430,7 +430,8 @@ class Small:
             self._talk(connection)
 
     def _talk(self, connection: socket.socket) -> None:
-        unread, answers, asked = b"", [], 0
+        unread, asked = b"", 0
+        answers: list[bytes] = []
         while more := connection.recv(65536):
             *commands, unread = (unread + more).split(self._mark)
             answers += map(self._answer, commands)

@@ -7,6 +7,9 @@ import pytest
 
 pytest_plugins = "pytester"
 
+# Without the other plugins that there may be here: they take long to load.
+ALONE = ("-p", "no:cacheprovider", "-p", "protoclients.pytest_plugin")
+
 ALL_SERVERS = """
 import poplib, socket, pytest
 
@@ -70,16 +73,23 @@ def test_fails(recording):
 """
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
+@pytest.mark.usefixtures("alone")
 def test_each_server_has_a_fixture_and_is_as_at_its_start(
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makepyfile(ALL_SERVERS)
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=10)
+    pytester.runpytest_subprocess(*ALONE).assert_outcomes(passed=10)
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_test_that_fails_shows_what_it_said(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(FAILS)
-    run = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--tb=line")
+    run = pytester.runpytest_subprocess(*ALONE, "--tb=line")
     run.assert_outcomes(passed=1, failed=4)
     out = run.stdout.str()
     assert out.count("- Conversation -") == 2
@@ -96,16 +106,16 @@ def test_a_test_that_fails_shows_what_it_said(pytester: pytest.Pytester) -> None
     )
 
 
+@pytest.mark.usefixtures("alone")
 def test_the_report_can_be_left_out_as_captured_logs_can(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(LITTLE)
-    command = ("-p", "no:cacheprovider")
-    run = pytester.runpytest_subprocess(*command)
+    run = pytester.runpytest_subprocess(*ALONE)
     run.stdout.fnmatch_lines(["*- Conversation -*", "C: hello"])
-    run = pytester.runpytest_subprocess(*command, "--show-capture=no")
+    run = pytester.runpytest_subprocess(*ALONE, "--show-capture=no")
     assert "- Conversation -" not in run.stdout.str()
 
 
-def test_the_fixtures_are_listed_with_what_they_are(pytester: pytest.Pytester) -> None:
+def test_who_has_the_package_has_the_fixtures(pytester: pytest.Pytester) -> None:
     out = pytester.runpytest_subprocess("--fixtures", "-p", "no:cacheprovider").stdout.str()
     names = ["lab", "http", "smtp", "pop3", "ftp", "nntp", "telnet", "echo", "recording"]
     for name in names:

@@ -422,7 +422,8 @@ def holding_tickets() -> Iterator[tuple[int, Callable[[], None]]]:
             while len(heard.partition(b"\r\n\r\n")[2]) < 1000:
                 incoming.write(connections[0].recv(65536))
                 with contextlib.suppress(ssl.SSLWantReadError):
-                    heard += inside.read(65536)
+                    while said := inside.read(65536):
+                        heard += said
             inside.write(PAGE)
             connections[0].sendall(outgoing.read())
             connections[0].recv(65536)

@@ -9,6 +9,7 @@ import itertools
 import os
 import pickle
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,8 +17,9 @@ from dataclasses import replace
 
 from protoclients.recorder import Call
 
-NUMBER = re.compile(r"^socket ([0-9]+)")  # in the results of socket() and accept()
-Heard = tuple[int, Call]  # the process in which the call's socket had its number first
+MADE = re.compile(r"socket ([0-9]+)")  # the beginning of the result
+# A call, and for each socket in it the process where that had its number first.
+Heard = tuple[Call, dict[int, int]]
 
 
 class Forks:
@@ -26,7 +28,8 @@ class Forks:
     def __init__(self, also: Callable[[Call], None] | None) -> None:
         self._also = also
         self._parent = os.getpid()
-        self._folder = tempfile.mkdtemp(prefix="protoclients-")
+        name = f"protoclients-{secrets.token_hex(16)}"
+        self._folder = os.path.join(tempfile.gettempdir(), name)  # made by the first child
         self._owners: dict[int, int] = {}  # of sockets; a child begins with a copy of it
 
     @property
@@ -37,42 +40,56 @@ class Forks:
     def hear(self, call: Call) -> None:
         """Note a call; to be used as `on_call`."""
         process = os.getpid()
-        made = NUMBER.match(call.result)
-        for number in (call.socket, int(made[1]) if made else 0):
-            self._owners.setdefault(number, process)
+        owners = {n: self._owners.setdefault(n, process) for n in sockets(call)}
         if process != self._parent:
-            heard: Heard = self._owners[call.socket], call
+            path = os.path.join(self._folder, str(process))
             with contextlib.suppress(OSError):
-                with open(os.path.join(self._folder, str(process)), "ab", 0) as file:
-                    file.write(pickle.dumps(heard))
+                os.makedirs(self._folder, 0o700, exist_ok=True)
+                with open(path, "ab", 0) as file:
+                    file.write(pickle.dumps((call, owners)))
         if self._also is not None:
             self._also(call)
 
     def gather(self, calls: list[Call]) -> None:
-        """Add to the parent's calls those of its children, each at its time. The sockets
-        of children get numbers of their own."""
+        """Add to the parent's calls those of its children, each at its time. Sockets that
+        children have made get numbers of their own."""
         heard = [*self._files()]
         shutil.rmtree(self._folder, ignore_errors=True)
         if not heard:
             return
-        highest = max([*self._owners, *(call.socket for _, call in heard)])
-        free = itertools.count(highest + 1)
-        numbers = {(self._parent, n): n for n in range(highest + 1)}
-        for owner, call in heard:
-            number = numbers.setdefault((owner, call.socket), next(free))
-            made = NUMBER.match(call.result)
-            if made and call.name == "socket":
-                made_number = number
-            elif made:
-                made_number = numbers.setdefault((owner, int(made[1])), next(free))
-            result = NUMBER.sub(f"socket {made_number}", call.result) if made else call.result
-            calls.append(replace(call, socket=number if call.socket else 0, result=result))
+        known = (
+            n for call in (*calls, *(call for call, _ in heard)) for n in sockets(call)
+        )
+        numbers: dict[tuple[int, int], int] = {}
+        free = itertools.count(max(known) + 1)
+        for call, owners in heard:
+            for n, owner in owners.items():
+                is_new = n and owner != self._parent and (owner, n) not in numbers
+                numbers.setdefault((owner, n), next(free) if is_new else n)
+            calls.append(renumbered(call, {n: numbers[o, n] for n, o in owners.items()}))
         calls.sort(key=lambda call: call.time + call.duration)
         calls[:] = [replace(call, number=n) for n, call in enumerate(calls, 1)]
 
     def _files(self) -> Iterator[Heard]:
-        for name in sorted(os.listdir(self._folder)):
-            with open(os.path.join(self._folder, name), "rb") as file:
-                with contextlib.suppress(EOFError, pickle.UnpicklingError):
-                    while True:  # a child that still runs may be in the middle of a call
-                        yield pickle.load(file)
+        names = sorted(os.listdir(self._folder)) if os.path.isdir(self._folder) else ()
+        for name in names:
+            path = os.path.join(self._folder, name)
+            # A child that still runs may be in the middle of a call.
+            cut_off = contextlib.suppress(EOFError, pickle.UnpicklingError)
+            with cut_off, open(path, "rb") as file:
+                while True:
+                    yield pickle.load(file)
+
+
+def sockets(call: Call) -> list[int]:
+    """The numbers of the sockets in a call: its own, and of one that it has made."""
+    made = MADE.match(call.result) if call.name in ("socket", "accept") else None
+    return [call.socket, *([int(made[1])] if made else [])]
+
+
+def renumbered(call: Call, numbers: dict[int, int]) -> Call:
+    """The call with other numbers for its sockets."""
+    result = call.result
+    if len(sockets(call)) > 1:
+        result = MADE.sub(lambda made: f"socket {numbers[int(made[1])]}", result)
+    return replace(call, socket=numbers[call.socket], result=result)

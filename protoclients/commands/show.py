@@ -12,7 +12,7 @@ from .output import source
 from .record import add_options
 
 EXAMPLES = """\
-  protoclients record -o talk.json -m protoclients pop3 stat
+  protoclients record -o talk.json -m protoclients smtp
   protoclients show talk.json
   protoclients show -vv --sockets --no-code talk.json
   protoclients show --json talk.json

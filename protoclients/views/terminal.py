@@ -99,9 +99,11 @@ class Teller:
             lines += self._code_above(step)
         if self.look.sockets:
             lines += self._told(step.calls)
-        who = "--" if step.speaker == "-" else f"{step.speaker}:"
         for line in step_lines(step, self.look.show_secrets):
-            lines += self._folded(who, line, step.speaker)
+            if step.speaker == "-":
+                lines += self._paragraph(f"-- {line}", "-")
+            else:
+                lines += self._folded(f"{step.speaker}:", line, step.speaker)
         if self.look.meanings:
             lines += self._meaning(step)
         return lines
