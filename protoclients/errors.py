@@ -15,7 +15,8 @@ from typing import Any
 
 
 class Refused(Exception):
-    """The server understood and said no; the connection is still good.
+    """The server understood and said no; the connection is still good, unless the reply is
+    the one with which a server hangs up (421 in SMTP and FTP, 400 in NNTP).
 
     `reply` is the server's answer: a `Reply` where the protocol has three-digit codes,
     the `-ERR` line as `str` in POP3. `done` is what a method on many things had finished

@@ -412,6 +412,8 @@ def moment(since: datetime) -> str:
 
 def overviews(listing: str) -> Overviews:
     """The lines of an overview: a number, and at least seven fields (section 8.3.2)."""
+    if listing.count("\n") > MAX_ENTRIES:
+        raise LimitExceeded(f"an overview of more than {MAX_ENTRIES} articles")
     found: Overviews = []
     for row in listing.split("\r\n")[:-1]:
         number, _, line = row.partition("\t")
@@ -420,8 +422,6 @@ def overviews(listing: str) -> Overviews:
         if line.count("\t") < len(OVERVIEW) - 1 or "\n" in line:
             raise ProtocolError(f"not the seven fields of an overview: {row[:80]!r}")
         found.append(Overview(int(number), line))
-    if len(found) > MAX_ENTRIES:
-        raise LimitExceeded(f"an overview of more than {MAX_ENTRIES} articles")
     return found
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, WireError
-from .octets import MAX_BODY, deliver
+from .octets import MAX_BODY, deliver, octets
 from .wire import TLS, Wire, exchange
 
 PORT, TLS_PORT = 23, 992
@@ -97,7 +97,7 @@ class Telnet:
     ) -> None:
         port = (TLS_PORT if tls else PORT) if port is None else port
         self.agree = frozenset(agree)
-        self.terminal = terminal.encode("ascii")
+        self.terminal = octets(terminal)
         self.window = window
         # The state of each side of each option that was ever spoken of (RFC 1143).
         self.options: dict[tuple[str, int], str] = {}
