@@ -124,14 +124,14 @@ class Call:
     socket: int  # 1, 2, ...; the same when TLS is put on; 0 for a name look-up
     name: str
     direction: str  # "sent", "received", or "" if it moved no octets of the talk
-    data: bytes  # the first octets, up to the recording's limits
+    data: bytes = field(repr=False)  # the first octets, up to the recording's limits
     size: int  # how many there were
     address: Any  # that the call named or gave, else None
     local: Any  # the socket's two addresses, None where unknown
     remote: Any
     transport: str  # "tcp", "udp", "unix" or the family's name; "" for a look-up
     tls: bool  # the octets are the plaintext inside TLS
-    frames: tuple[Frame, ...]  # innermost first
+    frames: tuple[Frame, ...] = field(repr=False)  # innermost first
     arguments: str  # for display; octets are only counted: "(44 bytes)"
     result: str  # for display: "44 bytes", "None", or the error
     error: str  # "" or "TypeName: text"
@@ -451,23 +451,19 @@ def _stack(caller: FrameType) -> tuple[Frame, ...]:
     codes: list[CodeType] = []
     places: list[int] = [id(caller.f_code)]
     frame: FrameType | None = caller
-    for _ in range(DEPTH):
-        if frame is None:
-            break
+    while frame is not None:
         codes.append(frame.f_code)
         places.append(frame.f_lasti)
         frame = frame.f_back
     # To name the lines takes long, and a program comes by the same way many times.
     known = _stacks.get(key := tuple(places))
     if known is None or known[0] != codes:
-        known = _stacks[key] = codes, tuple(_lines(caller))
+        known = _stacks[key] = codes, tuple(itertools.islice(_lines(caller), DEPTH))
     return known[1]
 
 
 def _lines(frame: FrameType | None) -> Iterator[Frame]:
-    for _ in range(DEPTH):
-        if frame is None:
-            break
+    while frame is not None:
         code = frame.f_code
         if code.co_filename != __file__:
             yield Frame(code.co_filename, frame.f_lineno or 0, code.co_qualname)

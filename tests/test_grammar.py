@@ -1,6 +1,8 @@
 """The grammars: what each line is, what it means, what it changes, and what is secret."""
 
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -625,3 +627,11 @@ def test_every_row_says_something_short_and_where_it_stands() -> None:
             continue
         assert 1 < len(row[0]) <= 72, row
         assert not row[1] or SOURCE.fullmatch(source(row)), row
+
+
+def test_a_telnet_password_typed_before_any_prompt_is_hidden() -> None:
+    command = [sys.executable, "-m", "protoclients", "telnet", "-v"]
+    typed = "student\nlab-secret\nhelp\nexit\n"
+    done = subprocess.run(command, input=typed, capture_output=True, text=True, timeout=30)
+    assert "student" in done.stderr
+    assert "lab-secret" not in done.stderr + done.stdout

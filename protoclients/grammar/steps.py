@@ -19,7 +19,7 @@ SHORTEST = 6  # octets of those: a shorter one may be any word
 HIDDEN = "\u2039{} octets hidden\u203a"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Step:
     """One thing that was said; or that was done: connect, TLS, close.
 
@@ -44,6 +44,9 @@ class Step:
     secrets: tuple[tuple[int, int], ...] = ()  # where they are in the text
     notes: tuple[str, ...] = ()
     spans: tuple[tuple[int, int], ...] = ()  # where the same are in the octets
+
+    def __repr__(self) -> str:
+        return f"<Step {self.number} {self.speaker} {self.kind}: {self.shown()[:60]!r}>"
 
     @property
     def hidden(self) -> tuple[int, ...]:

@@ -83,6 +83,7 @@ class Grammar:
         self._options: dict[tuple[str, int], str] = {}  # of "C" and "S"
         self._asker: dict[tuple[str, int], str] = {}
         self._prompt = b""  # the last of the server's text
+        self._is_heard = False  # before that, name and password may be typed ahead
         self._typed = b""  # of a password, whose line has not ended
         self._password = b""
         self._after_cr = False
@@ -149,7 +150,8 @@ class Grammar:
         if start == len(data):
             return []
         if not self._typed and not PROMPT.search(self._prompt):
-            ahead = LOGIN.search(self._prompt) and AHEAD.search(data, start)
+            asks = not self._is_heard or LOGIN.search(self._prompt)
+            ahead = AHEAD.search(data, start) if asks else None
             self._prompt = b""
             return [ahead.span(1)] if ahead else []
         found = LINE_END.search(data, start)
@@ -161,6 +163,7 @@ class Grammar:
 
     def _showing(self, data: bytes) -> Ranges:
         """Where the password is in what the server says: it may echo what is typed."""
+        self._is_heard = True
         if self._typed:
             return [(0, len(data))]
         self._prompt = (self._prompt + data)[-200:]
