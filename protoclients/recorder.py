@@ -24,7 +24,9 @@ doesn't wait is noted with its BlockingIOError.
 The TLS of asyncio, anyio, and urllib3 inside TLS works in memory. Its plaintext is
 noted as `read` and `write` on the socket that carries it; the calls on that socket
 itself are of ciphertext, and have counts but neither direction nor data. Where the
-socket can't be found, the plaintext has a number of its own.
+socket can't be found, the plaintext has a number of its own; and if such a connection is
+older than the recording, the ciphertext that is heard first is taken for data. The pair
+of sockets by which asyncio wakes itself is heard as well.
 
 Not heard: code in C that calls the system itself (pyOpenSSL, uvloop, curl), `_socket`
 used directly, `os.read`, `os.write` and `os.splice` on a descriptor, methods that were

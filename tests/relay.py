@@ -67,12 +67,13 @@ class Relay:
     def _carry(self, client: socket.socket) -> None:
         talk = bytearray(), bytearray()
         self._talks.append(talk)
-        server = socket.create_connection((self._host, self._target))
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             if self._tls is not None:
                 client = self._tls[0].wrap_socket(client, server_side=True)
-                server = self._tls[1].wrap_socket(server, server_hostname="localhost")
             stack.callback(client.close)
+            server = socket.create_connection((self._host, self._target))
+            if self._tls is not None:
+                server = self._tls[1].wrap_socket(server, server_hostname="localhost")
             stack.callback(server.close)
             ways = {client: (server, talk[0]), server: (client, talk[1])}
             while ways:

@@ -17,25 +17,18 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import protoclients.jobs
+from protoclients import alignment, unasked
 from protoclients import comparison as module
+from protoclients.alignment import MOST_CELLS, Key, aligned, in_words, paired
 from protoclients.cli import main
 from protoclients.commands import compare as verb
 from protoclients.commands import demo
-from protoclients.comparison import (
-    MOST_CELLS,
-    RULES,
-    Comparison,
-    Key,
-    aligned,
-    compare,
-    differing,
-    in_words,
-    paired,
-)
+from protoclients.comparison import Comparison, compare, differing
 from protoclients.conversation import conversations
 from protoclients.fixtures import Lab
 from protoclients.jobs import FILES, Job, all_jobs, jobs_of
 from protoclients.recorder import Call
+from protoclients.unasked import RULES
 from protoclients.views.aligned import as_dict, text, wrapped
 
 ALL = all_jobs()
@@ -376,7 +369,7 @@ def test_what_has_the_most_in_common_stands_together(
 @given(st.text("abc", max_size=12), st.text("abc", max_size=12), st.booleans())
 def test_alignment_loses_nothing(left: str, right: str, rough: bool) -> None:
     ours, theirs = (keys(" ".join(side)) for side in (left, right))
-    find = module._roughly_paired if rough else paired
+    find = alignment._roughly_paired if rough else paired
     pairs = find(ours, theirs)
     assert [a for a, _ in pairs if a is not None] == [*range(len(ours))]
     assert [b for _, b in pairs if b is not None] == [*range(len(theirs))]
@@ -438,7 +431,7 @@ def test_what_differs_is_told_in_words(
     ],
 )
 def test_what_varies_with_time_is_no_difference(left: str, right: str) -> None:
-    assert module.normal(left) == module.normal(right)
+    assert alignment.normal(left) == alignment.normal(right)
 
 
 @pytest.mark.parametrize(
@@ -446,7 +439,7 @@ def test_what_varies_with_time_is_no_difference(left: str, right: str) -> None:
     [("RETR 1", "RETR 2"), ("OVER 1-30", "OVER 1-31"), ("250 SIZE 10", "250 SIZE 20")],
 )
 def test_what_was_meant_is_a_difference(left: str, right: str) -> None:
-    assert module.normal(left) != module.normal(right)
+    assert alignment.normal(left) != alignment.normal(right)
 
 
 def test_pipelined_replies_are_another_order(lab: Lab) -> None:
@@ -596,8 +589,8 @@ def test_any_conversations_can_be_compared(ours: Any, theirs: Any, protocol: str
     rows = aligned(left.conversations, right.conversations)
     assert [row.left for row in rows if row.left] == left.steps
     assert [row.right for row in rows if row.right] == right.steps
-    asker = module.asking(a_job(len, len, protocol), "x.y", len)
-    remarks = [module.unasked(side, asker) for side in sides]
+    asker = unasked.asking(a_job(len, len, protocol), "x.y", len)
+    remarks = [unasked.unasked(side.conversations, asker) for side in sides]
     found = Comparison(a_job(len, len, protocol), left, right, rows, *remarks, False)
     for width in (40, 100):
         assert max(map(cell_len, text(found, width, code=True).split("\n"))) <= width

@@ -35,8 +35,10 @@ recorder:
 grammar:
 conversation: grammar recorder
 jobs: errors octets client reply
-comparison: errors grammar recorder conversation jobs
-views: errors grammar recorder conversation jobs comparison
+alignment: conversation
+unasked: alignment conversation grammar jobs
+comparison: errors grammar recorder conversation jobs alignment unasked
+views: errors grammar recorder conversation jobs comparison alignment unasked
 commands: errors octets reply client terminal grammar recorder conversation jobs comparison
 commands: views fixtures
 cli: errors commands fixtures

@@ -619,7 +619,7 @@ SENDING: dict[str, Callable[[socket.socket], Any]] = {
 
 
 def file_of(content: bytes) -> Any:
-    file = open_files.enter_context(tempfile.TemporaryFile())
+    file = open_files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
     file.write(content)
     file.seek(0)
     return file

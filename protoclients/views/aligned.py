@@ -17,8 +17,10 @@ from typing import Any, NamedTuple
 
 from rich.cells import cell_len
 
-from protoclients.comparison import Comparison, Remark, Row, Side, brief, normal, verb
+from protoclients.alignment import Row, normal, verb
+from protoclients.comparison import Comparison, Side, brief
 from protoclients.conversation import Step
+from protoclients.unasked import Remark
 
 from . import as_json
 from .program import HIDDEN, lines_above, place, secrets_of, source_line
