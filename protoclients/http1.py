@@ -50,8 +50,6 @@ FIELD_LINE = re.compile(
 )
 # A line that begins with a space goes on with the value before (section 5.2).
 OBS_FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
-END_SPACE = re.compile(rb"[ \t]+\r\n")
-SPACE_AT_BORDER = b" \r\n", b"\t\r\n", b"\n ", b"\n\t"  # seldom
 # chunk = chunk-size [ chunk-ext ] CRLF … (section 7.1)
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n\0]*)?")
 LENGTH = re.compile(r"[0-9]{1,19}")
@@ -263,7 +261,9 @@ class HTTP:
 
     def _fields(self) -> Headers:
         """Read a field section, of a head or after the last chunk (section 5)."""
-        section = OBS_FOLD.sub(b" ", self.wire.read_section(MAX_HEAD))
+        section = self.wire.read_section(MAX_HEAD)
+        if b"\n " in section or b"\n\t" in section:  # seldom, and slow to mend
+            section = OBS_FOLD.sub(b" ", section)
         return Headers(
             (name, value.rstrip(" \t")) for name, value in rows(FIELD_LINE, section)
         )
