@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from .ftp import FTP
     from .http1 import HTTP
+    from .limits import Limits
     from .nntp import NNTP
     from .pop3 import POP3
     from .recorder import record
@@ -37,6 +38,7 @@ __all__ = [
     "SMTP",
     "Disconnected",
     "LimitExceeded",
+    "Limits",
     "ProtocolError",
     "Refused",
     "Telnet",
@@ -46,7 +48,7 @@ __all__ = [
 ]
 
 _HOMES = {"FTP": "ftp", "HTTP": "http1", "NNTP": "nntp", "POP3": "pop3", "SMTP": "smtp"}
-_HOMES |= {"Telnet": "telnet", "record": "recorder"}
+_HOMES |= {"Telnet": "telnet", "record": "recorder", "Limits": "limits"}
 
 
 def __getattr__(name: str) -> Any:

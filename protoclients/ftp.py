@@ -22,9 +22,9 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, WireError
-from .octets import MAX_BODY, MAX_ENTRIES, deliver, in_pieces, many_objects, octets, text
+from .octets import in_pieces, many_objects, octets, text
 from .reply import Reply, expect, read_reply
-from .wire import TLS, Door, Wire, exchange
+from .wire import LIMITS, TLS, Door, Limits, Wire, exchange
 
 PORT, TLS_PORT = 21, 990
 
@@ -50,12 +50,11 @@ class FTP:
 
     `port` is 21, or 990 with `tls`. `tls` is True, or an `ssl.SSLContext`, to encrypt from
     the first octet; see `auth_tls` for later. With `passive` the client opens the data
-    connections, without it the server does. `timeout` is in seconds, for each exchange.
+    connections, without it the server does. `timeout` is in seconds, for each call.
     Every method may raise `WireError`, and `Refused` for a reply of 4yz or 5yz. Leaving
     `with` without an error quits.
     """
 
-    @exchange
     def __init__(
         self,
         host: str,
@@ -63,6 +62,7 @@ class FTP:
         *,
         timeout: float = 30.0,
         tls: TLS = False,
+        limits: Limits = LIMITS,
         passive: bool = True,
     ) -> None:
         port = (TLS_PORT if tls else PORT) if port is None else port
@@ -70,13 +70,14 @@ class FTP:
         self._epsv = True  # until the server refuses it
         self._type = "A"  # what a session begins with (section 5.1)
         self._tls: TLS = False  # of the data connections
-        self.wire = Wire(host, port, timeout=timeout, tls=tls)
-        greeting = read_reply(self.wire, free_text=True)
-        while greeting.code == 120:  # ready in some minutes (section 5.4)
+        self.wire = Wire(host, port, timeout=timeout, tls=tls, limits=limits)
+        with self.wire.hanging_up():
             greeting = read_reply(self.wire, free_text=True)
-        self.greeting = expect(greeting, "2xx")
-        if tls:
-            self._protect(tls)
+            while greeting.code == 120:  # ready in some minutes (section 5.4)
+                greeting = read_reply(self.wire, free_text=True)
+            self.greeting = expect(greeting, "2xx")
+            if tls:
+                self._protect(tls)
 
     # Access control (sections 4.1.1 and 5.4)
 
@@ -159,12 +160,12 @@ class FTP:
     # Listings
 
     @exchange
-    def nlst(self, path: str = "", *, limit: int = MAX_BODY) -> Names:
+    def nlst(self, path: str = "", *, limit: int | None = None) -> Names:
         """The names in a directory, or of the working directory. `limit` is in octets."""
         return self._listing("NLST", path, limit)
 
     @exchange
-    def mlsd(self, path: str = "", *, limit: int = MAX_BODY) -> FactsList:
+    def mlsd(self, path: str = "", *, limit: int | None = None) -> FactsList:
         """The names in a directory, each with its facts, such as {"type": "file", "size":
         "120", "modify": "20260901120000"}: made for programs (RFC 3659 section 7). `limit`
         is the most octets that may come."""
@@ -172,7 +173,7 @@ class FTP:
             return [facts(line) for line in self._listing("MLSD", path, limit)]
 
     @exchange
-    def list(self, path: str = "", *, limit: int = MAX_BODY) -> Names:
+    def list(self, path: str = "", *, limit: int | None = None) -> Names:
         """The lines of a listing as the server's people like to read it: no form is
         prescribed, so no program should read it: use `mlsd`. `limit` is the most octets
         that may come."""
@@ -218,7 +219,7 @@ class FTP:
         octets(f"{offset} {path}")
         self._set_type("I")
         with self._data(f"RETR {path}", offset) as data:
-            return deliver(data.rest(), into, limit)
+            return data.deliver(data.rest(), into, limit)
 
     @exchange
     def retr_many(self, paths: Iterable[str], *, limit: int | None = None) -> Contents:
@@ -234,6 +235,7 @@ class FTP:
         done: list[tuple[str, bytes]] = []
         refusal: Refused | None = None
         for path in wanted:
+            self.wire.restart_clock()
             try:
                 done.append((path, self.retr(path, limit=limit)))
             except Refused as error:
@@ -375,7 +377,9 @@ class FTP:
         could send us anywhere with it. The host is the one we already talk to.
         """
         port = self._epsv_port() or passive_port(self._command("PASV", "227"))
-        data = Wire(self.wire.peer[0], port, timeout=self.wire.timeout)
+        host = self.wire.peer[0]
+        data = Wire(host, port, timeout=self.wire.remaining(), limits=self.wire.limits)
+        data.timeout = self.wire.timeout
         data.host = self.wire.host  # the name that a certificate is for
         return data
 
@@ -398,13 +402,14 @@ class FTP:
             numbers = [*host.split("."), str(port >> 8), str(port & 255)]
             self._command(f"PORT {','.join(numbers)}", "2xx")
 
-    def _listing(self, verb: str, path: str, limit: int) -> Names:
+    def _listing(self, verb: str, path: str, limit: int | None) -> Names:
         octets(path)
         self._set_type("A")  # lines of text, and CR LF between them (section 3.1.1.1)
         with self._data(f"{verb} {path}" if path else verb) as data:
-            listing = deliver(data.rest(), None, limit)
-        if listing.count(b"\n") > MAX_ENTRIES:
-            raise LimitExceeded(f"a listing of more than {MAX_ENTRIES} lines")
+            listing = data.deliver(data.rest(), None, limit)
+        most = self.wire.limits.entries
+        if listing.count(b"\n") > most:
+            raise LimitExceeded(f"a listing of more than {most} lines")
         # Not every server keeps to CR LF here, and a listing has no other end to miss.
         lines = text(listing).replace("\r\n", "\n")
         return lines.removesuffix("\n").split("\n") if lines else []

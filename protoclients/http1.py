@@ -29,17 +29,10 @@ from typing import BinaryIO, NamedTuple, Self
 
 from . import sasl
 from .errors import LimitExceeded, ProtocolError, WireError
-from .octets import Buffer, deliver, in_pieces, rows
-from .wire import TLS, Wire, exchange
+from .octets import Buffer, in_pieces, rows
+from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 80, 443
-
-# The field lines of a head together, in octets. Servers themselves take 8 to 16 KiB.
-MAX_HEAD = 256 * 1024
-# Interim responses before the final one. One is usual, and nobody needs more than a few.
-MAX_INTERIM = 20
-# The line before a chunk. Its size has at most 16 hexadecimal digits; extensions are rare.
-MAX_CHUNK_LINE = 4096
 
 # status-line = HTTP-version SP status-code SP [ reason-phrase ] (section 4). Some servers
 # leave out the last SP with the phrase.
@@ -109,15 +102,22 @@ class HTTP:
     request opens a new connection.
     """
 
-    @exchange
     def __init__(
-        self, host: str, port: int | None = None, *, timeout: float = 30.0, tls: TLS = False
+        self,
+        host: str,
+        port: int | None = None,
+        *,
+        timeout: float = 30.0,
+        tls: TLS = False,
+        limits: Limits = LIMITS,
     ) -> None:
         default = TLS_PORT if tls else PORT
         port = default if port is None else port
         name = f"[{host}]" if ":" in host else host
         self._host = name if port == default else f"{name}:{port}"
-        self._open = functools.partial(Wire, host, port, timeout=timeout, tls=tls)
+        self._open = functools.partial(
+            Wire, host, port, timeout=timeout, tls=tls, limits=limits
+        )
         self._authorization: list[Field] = []
         self._done = False  # the server closes after the response, so open anew
         self.wire = self._open()
@@ -237,14 +237,15 @@ class HTTP:
             interim.append(head)
             if head.status == 101:
                 raise ProtocolError("the server changes to another protocol, unasked")
-            if len(interim) > MAX_INTERIM:
-                raise LimitExceeded(f"more than {MAX_INTERIM} interim responses")
+            if len(interim) > self.wire.limits.interim:
+                most = self.wire.limits.interim
+                raise LimitExceeded(f"more than {most} interim responses")
         length = body_length(method, head)
         if length == CHUNKED:
             pieces = self._chunks(head.trailers)
         else:
             pieces = self.wire.rest() if length is None else self.wire.counted(length)
-        found = deliver(pieces, into, limit)
+        found = self.wire.deliver(pieces, into, limit)
         if length is None or not stays_open(head) or self.wire.is_sending:
             self._done = True
             self.wire.close()
@@ -261,7 +262,7 @@ class HTTP:
 
     def _fields(self) -> Headers:
         """Read a field section, of a head or after the last chunk (section 5)."""
-        section = self.wire.read_section(MAX_HEAD)
+        section = self.wire.read_section()
         if b"\n " in section or b"\n\t" in section:  # seldom, and slow to mend
             section = OBS_FOLD.sub(b" ", section)
         return Headers(
@@ -270,7 +271,7 @@ class HTTP:
 
     def _chunks(self, trailers: Headers) -> Iterator[Buffer]:
         """The octets of a chunked body; its trailer section goes to `trailers`."""
-        yield from self.wire.chunks(chunk_size, MAX_CHUNK_LINE)
+        yield from self.wire.chunks(chunk_size)
         trailers += self._fields()
 
     def close(self) -> None:

@@ -18,11 +18,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic, Self, TypeVar
 
 from .errors import Disconnected, ProtocolError, TooSlow, WireError
+from .limits import LIMITS, Limits
 from .octets import WINDOW, Buffer, octets
 
-# A long body restarts the clock as it moves on, but only at this rate, in octets a second.
-# Slower than any modem, and faster than a server that means to hold us for ever.
-MIN_RATE = 1000
 # A year, in seconds: what is longer is a mistake, and the kernel's timer has an end.
 MAX_TIMEOUT = 365 * 24 * 3600
 # The first window is for commands and replies; see `_receive`.
@@ -49,43 +47,52 @@ def tls_context(tls: TLS) -> ssl.SSLContext:
 class Link:
     """One TCP connection to `host` and `port`.
 
-    `timeout` is one clock, in seconds, for a whole exchange: it starts when we speak and
-    stops at the last octet of the answer. Looking up the host's name is up to the
-    operating system and its own timeouts.
+    `timeout` is one clock, in seconds, for a whole exchange: it starts with the call of a
+    client's method and stops at the last octet of the answer. Looking up the host's name
+    is up to the operating system and its own timeouts. `limits` are on what is heard.
     """
 
     def __init__(
-        self, host: str, port: int, *, timeout: float = 30.0, tls: TLS = False
+        self,
+        host: str,
+        port: int,
+        *,
+        timeout: float = 30.0,
+        tls: TLS = False,
+        limits: Limits = LIMITS,
     ) -> None:
         if not host or re.search("[\r\n\0]", host):
             raise ValueError(f"not a host name: {host!r}")
         if not 0 < port < 65536:
             raise ValueError(f"not a port number from 1 to 65535: {port!r}")
-        self._set_up(host, timeout)
+        self._set_up(host, timeout, limits)
         self._socket = self._connect(port)
         if tls:
-            with self._hanging_up():
+            with self.hanging_up():
                 try:
                     self.start_tls(tls)
                 except ProtocolError as error:  # a plain server has greeted
                     raise ProtocolError(f"no TLS on port {port}: {error}") from error
 
     @classmethod
-    def adopt(cls, accepted: socket.socket, host: str, timeout: float) -> Self:
-        """A connection that the server opened (FTP's active mode)."""
+    def adopt(cls, accepted: socket.socket, host: str, like: "Link") -> Self:
+        """A connection that the server opened (FTP's active mode), with the timeout and
+        the limits of the link `like`."""
         link = cls.__new__(cls)
-        link._set_up(host, timeout)
+        link._set_up(host, like.timeout, like.limits)
         link._socket = accepted
         link._set_options()
         return link
 
-    def _set_up(self, host: str, timeout: float) -> None:
+    def _set_up(self, host: str, timeout: float, limits: Limits) -> None:
         if not 0 < timeout <= MAX_TIMEOUT:
             raise ValueError(f"not a timeout in seconds, above 0: {timeout!r}")
         self.host = host
         self.timeout = float(timeout)
+        self.limits = limits
         self.is_tls = False
         self.closed = False
+        self.in_exchange = False
         self._window = memoryview(bytearray(FIRST_WINDOW))
         self._ahead: Iterator[Buffer] | None = None  # to be said while we listen
         self._unsent = memoryview(b"")
@@ -131,7 +138,8 @@ class Link:
             self._poll.register(self._socket, select.POLLIN)
 
     @contextlib.contextmanager
-    def _hanging_up(self) -> Iterator[None]:
+    def hanging_up(self) -> Iterator[None]:
+        """Hang up if what comes in between fails."""
         try:
             yield
         except BaseException:
@@ -185,7 +193,7 @@ class Link:
     def progress(self, count: int) -> None:
         """Note that `count` more octets of something long have passed."""
         self._moved += count
-        if self._moved >= MIN_RATE * self.timeout:
+        if self._moved >= self.limits.rate * self.timeout:
             self.restart_clock()
 
     def _too_slow(self) -> TooSlow:
@@ -301,8 +309,9 @@ class Link:
                 asked = time.monotonic()
                 piece = next(self._ahead, None)
                 self._deadline += time.monotonic() - asked  # our own time, not the peer's
-                if piece is None:
+                if piece is None:  # all is said: now it is the peer's turn
                     self._ahead = None
+                    self.restart_clock()
                     return
                 self._unsent = memoryview(piece)
                 continue
@@ -421,7 +430,7 @@ class Door(Generic[AnyLink]):
         if address[0] != self._wire.peer[0]:
             accepted.close()
             raise ProtocolError(f"{address[0]} came in place of {self._wire.host}")
-        return type(self._wire).adopt(accepted, self._wire.host, self._wire.timeout)
+        return type(self._wire).adopt(accepted, self._wire.host, self._wire)
 
 
 def is_loopback(address: str) -> bool:

@@ -21,18 +21,9 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, NamedTuple, Self, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused
-from .octets import (
-    MAX_BODY,
-    MAX_ENTRIES,
-    as_line,
-    deliver,
-    many_objects,
-    rows,
-    stuffed,
-    text,
-)
+from .octets import as_line, many_objects, rows, stuffed, text
 from .reply import Reply, expect, read_line_reply
-from .wire import TLS, Wire, exchange
+from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 119, 563
 
@@ -69,6 +60,7 @@ LISTS = {
 
 Names = list[str]
 Numbers = list[int]
+Rows = list[Any]
 Table = list[tuple[Any, ...]]
 Which = int | str | None
 Span = int | str | tuple[int, int | None] | None
@@ -128,7 +120,7 @@ class NNTP:
     """A session with a news server, from its greeting to QUIT.
 
     `port` is 119, or 563 with `tls`. `tls` is True, or an `ssl.SSLContext`, to encrypt from
-    the first octet; see `starttls` for later. `timeout` is in seconds, for each exchange.
+    the first octet; see `starttls` for later. `timeout` is in seconds, for each call.
     Every method may raise `WireError`, and `Refused` for a reply of 4yz or 5yz. Leaving
     `with` without an error quits.
 
@@ -136,20 +128,26 @@ class NNTP:
     at the pointer.
     """
 
-    @exchange
     def __init__(
-        self, host: str, port: int | None = None, *, timeout: float = 30.0, tls: TLS = False
+        self,
+        host: str,
+        port: int | None = None,
+        *,
+        timeout: float = 30.0,
+        tls: TLS = False,
+        limits: Limits = LIMITS,
     ) -> None:
         port = (TLS_PORT if tls else PORT) if port is None else port
-        self.wire = Wire(host, port, timeout=timeout, tls=tls)
-        self.greeting = expect(read_line_reply(self.wire), "20x")
+        self.wire = Wire(host, port, timeout=timeout, tls=tls, limits=limits)
+        with self.wire.hanging_up():
+            self.greeting = expect(read_line_reply(self.wire), "20x")
 
     # Session administration (section 5)
 
     @exchange
     def capabilities(self) -> dict[str, list[str]]:
         """What the server can do now: {NAME: [argument, …]} (section 5.2)."""
-        words = (found.split() for found in rows(ANY_LINE, self._block("CAPABILITIES")))
+        words = (found.split() for found in self._rows(ANY_LINE, "CAPABILITIES"))
         return {name.upper(): arguments for name, *arguments in filter(None, words)}
 
     @exchange
@@ -189,7 +187,7 @@ class NNTP:
     def listgroup(self, name: str = "", span: Span = None) -> Numbers:
         """Select a group, or keep the one there is; the numbers of its articles, or of
         those in `span`: a number, or (first, last), or (first, None)."""
-        found = rows(NUMBER_LINE, self._block("LISTGROUP", name, argument(span)))
+        found = self._rows(NUMBER_LINE, "LISTGROUP", name, argument(span))
         return [int(number) for number in found]
 
     @exchange
@@ -256,7 +254,7 @@ class NNTP:
         if into is None:
             return self._content(verb, limit)
         expect(read_line_reply(self.wire), BLOCKS[verb])
-        return deliver(self.wire.block(), into, limit)
+        return self.wire.deliver(self.wire.block(), into, limit)
 
     def _content(self, verb: str, limit: int | None) -> Article:
         found = self._found(expect(read_line_reply(self.wire), BLOCKS[verb]))
@@ -308,13 +306,13 @@ class NNTP:
     # Information (sections 7 and 8)
 
     @exchange
-    def over(self, which: Span = None, *, limit: int = MAX_BODY) -> Overviews:
+    def over(self, which: Span = None, *, limit: int | None = None) -> Overviews:
         """Lines about articles: for a number, for (first, last), for (first, None) to the
         end, for a message-id, or for the one at the pointer (section 8.3). `limit` is the
         most octets that may come."""
         listing = self._block("OVER", argument(which), limit=limit)
         with many_objects():
-            return overviews(text(listing))
+            return overviews(text(listing), self.wire.limits)
 
     @exchange
     def list(self, keyword: str = "ACTIVE", wildmat: str | None = None) -> Table:
@@ -322,17 +320,18 @@ class NNTP:
         "ACTIVE" gives (group, last, first, status), "NEWSGROUPS" (group, description),
         "ACTIVE.TIMES" (group, seconds since 1970, creator), and others (line,)."""
         keyword = keyword.upper()
-        return table(keyword, self._block("LIST", keyword, wildmat or ""))
+        form = LISTS.get(keyword, ANY_LINE)
+        return table(keyword, self._rows(form, "LIST", keyword, wildmat or ""))
 
     @exchange
     def newgroups(self, since: datetime) -> Table:
         """The groups made since then, as `list` gives them (section 7.3)."""
-        return table("ACTIVE", self._block("NEWGROUPS", moment(since)))
+        return table("ACTIVE", self._rows(LISTS["ACTIVE"], "NEWGROUPS", moment(since)))
 
     @exchange
     def newnews(self, wildmat: str, since: datetime) -> Names:
         """The message-ids of articles that came since then (section 7.4)."""
-        return rows(ANY_LINE, self._block("NEWNEWS", wildmat, moment(since)))
+        return self._rows(ANY_LINE, "NEWNEWS", wildmat, moment(since))
 
     @exchange
     def date(self) -> str:
@@ -345,7 +344,7 @@ class NNTP:
     @exchange
     def help(self) -> str:
         """Help, in words for people (section 7.2)."""
-        return "\n".join(rows(ANY_LINE, self._block("HELP")))
+        return "\n".join(self._rows(ANY_LINE, "HELP"))
 
     @exchange
     def quit(self) -> Reply:
@@ -379,10 +378,14 @@ class NNTP:
     def _command(self, said: str, wanted: str) -> Reply:
         return expect(self._ask(said), wanted)
 
-    def _block(self, verb: str, *arguments: str, limit: int = MAX_BODY) -> bytes:
+    def _block(self, verb: str, *arguments: str, limit: int | None = None) -> bytes:
         """Say a command that is answered by a dot-block, and return the block."""
         self._command(words(verb, *arguments), BLOCKS[verb])
         return self.wire.read_block(limit)
+
+    def _rows(self, form: re.Pattern[str], verb: str, *arguments: str) -> Rows:
+        """The same, with each line of the block taken apart by `form`."""
+        return rows(form, self._block(verb, *arguments), self.wire.limits)
 
     def _found(self, reply: Reply) -> Article:
         """The article that a reply such as "223 3000 <id>" is about."""
@@ -410,10 +413,10 @@ def moment(since: datetime) -> str:
     return since.astimezone(UTC).strftime("%Y%m%d %H%M%S GMT")
 
 
-def overviews(listing: str) -> Overviews:
+def overviews(listing: str, limits: Limits) -> Overviews:
     """The lines of an overview: a number, and at least seven fields (section 8.3.2)."""
-    if listing.count("\n") > MAX_ENTRIES:
-        raise LimitExceeded(f"an overview of more than {MAX_ENTRIES} articles")
+    if listing.count("\n") > limits.entries:
+        raise LimitExceeded(f"an overview of more than {limits.entries} articles")
     found: Overviews = []
     for row in listing.split("\r\n")[:-1]:
         number, _, line = row.partition("\t")
@@ -425,9 +428,8 @@ def overviews(listing: str) -> Overviews:
     return found
 
 
-def table(keyword: str, listing: bytes) -> Table:
+def table(keyword: str, found: Rows) -> Table:
     """The rows of a LIST as tuples, with numbers where they are numbers."""
-    found = rows(LISTS.get(keyword, ANY_LINE), listing)
     if keyword == "ACTIVE":
         return [
             (group, int(last), int(first), status) for group, last, first, status in found

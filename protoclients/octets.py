@@ -7,20 +7,15 @@ import contextlib
 import gc
 import io
 import re
-import sys
-from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, overload
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 from .errors import LimitExceeded, ProtocolError
+from .limits import LIMITS, Limits
 
 CRLF = b"\r\n"
 DOT_LINE = b"\r\n.\r\n"
 
-# A body, a message or a listing that is kept in memory, in octets. With `into` there is
-# no such limit unless the caller sets one.
-MAX_BODY = 64 * 1024 * 1024
-# The lines of a listing that is parsed: a million of them need some 150 MiB.
-MAX_ENTRIES = 1_000_000
 # How much is asked of the kernel, or of a file, at once: large enough that calls are rare,
 # small enough to stay in the processor's cache.
 WINDOW = 256 * 1024
@@ -46,38 +41,6 @@ def octets(said: str) -> bytes:
     return said.encode("utf-8", "surrogateescape")
 
 
-@overload
-def deliver(pieces: Iterable[Buffer], into: None, limit: int | None = ...) -> bytes: ...
-@overload
-def deliver(pieces: Iterable[Buffer], into: BinaryIO, limit: int | None = ...) -> int: ...
-@overload
-def deliver(
-    pieces: Iterable[Buffer], into: BinaryIO | None, limit: int | None = ...
-) -> bytes | int: ...
-def deliver(
-    pieces: Iterable[Buffer], into: BinaryIO | None, limit: int | None = None
-) -> bytes | int:
-    """Write `pieces` to `into` and return how many octets they were; or, without `into`,
-    return them as `bytes`.
-
-    Raises `LimitExceeded` as soon as they are more than `limit` octets. In memory the
-    limit is `MAX_BODY` unless another is given.
-    """
-    kept: list[bytes] = []
-    if limit is None:
-        limit = MAX_BODY if into is None else sys.maxsize
-    count = 0
-    for found in pieces:
-        count += len(found)
-        if count > limit:
-            raise LimitExceeded(f"more than the limit of {limit} octets")
-        if into is None:
-            kept.append(bytes(found))
-        else:
-            into.write(found)
-    return b"".join(kept) if into is None else count
-
-
 def as_line(said: str) -> bytes:
     """A line as it travels: `octets`, and CR LF."""
     return octets(said) + CRLF
@@ -96,16 +59,16 @@ def many_objects() -> Iterator[None]:
             gc.enable()
 
 
-def rows(form: re.Pattern[str], listing: bytes) -> list[Any]:
+def rows(form: re.Pattern[str], listing: bytes, limits: Limits = LIMITS) -> list[Any]:
     """The groups of `form`, which must match every line of `listing`, CRLF included; it
     begins with `^` and has the flag MULTILINE. All lines in one pass at C's speed.
 
-    Raises `ProtocolError` for a line that does not fit, `LimitExceeded` for more than
-    `MAX_ENTRIES` lines.
+    Raises `ProtocolError` for a line that does not fit, `LimitExceeded` for more lines
+    than `limits.entries`.
     """
     count = listing.count(b"\n")
-    if count > MAX_ENTRIES:
-        raise LimitExceeded(f"a listing of more than {MAX_ENTRIES} lines")
+    if count > limits.entries:
+        raise LimitExceeded(f"a listing of more than {limits.entries} lines")
     found = form.findall(text(listing))
     if len(found) != count:
         lines = (line + "\r\n" for line in text(listing).split("\r\n"))

@@ -19,8 +19,8 @@ from typing import BinaryIO, Self, overload
 
 from . import sasl
 from .errors import ProtocolError, Refused
-from .octets import MAX_BODY, as_line, deliver, many_objects, octets, rows, text
-from .wire import TLS, Wire, exchange
+from .octets import as_line, many_objects, octets, rows, text
+from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 110, 995
 
@@ -43,18 +43,24 @@ class POP3:
     """A session with a POP3 server, from its greeting to QUIT.
 
     `port` is 110, or 995 with `tls`. `tls` is True, or an `ssl.SSLContext`, to encrypt from
-    the first octet; see `stls` for later. `timeout` is in seconds, for each exchange.
+    the first octet; see `stls` for later. `timeout` is in seconds, for each call.
     Every method may raise `WireError`, and `Refused` for an `-ERR`. Leaving `with` without
     an error quits.
     """
 
-    @exchange
     def __init__(
-        self, host: str, port: int | None = None, *, timeout: float = 30.0, tls: TLS = False
+        self,
+        host: str,
+        port: int | None = None,
+        *,
+        timeout: float = 30.0,
+        tls: TLS = False,
+        limits: Limits = LIMITS,
     ) -> None:
         port = (TLS_PORT if tls else PORT) if port is None else port
-        self.wire = Wire(host, port, timeout=timeout, tls=tls)
-        self.greeting = self._reply()
+        self.wire = Wire(host, port, timeout=timeout, tls=tls, limits=limits)
+        with self.wire.hanging_up():
+            self.greeting = self._reply()
 
     # The AUTHORIZATION state (section 4)
 
@@ -147,7 +153,7 @@ class POP3:
             return numbers(self._command(f"LIST {number}"))
         self._command("LIST")
         with many_objects():
-            found = rows(SCAN_LISTING, self.wire.read_block())
+            found = rows(SCAN_LISTING, self.wire.read_block(), self.wire.limits)
             return [(int(number), int(size)) for number, size in found]
 
     @overload
@@ -164,7 +170,7 @@ class POP3:
             return int(found), unique_id
         self._command("UIDL")
         with many_objects():
-            listing = rows(UNIQUE_ID_LISTING, self.wire.read_block())
+            listing = rows(UNIQUE_ID_LISTING, self.wire.read_block(), self.wire.limits)
             return [(int(number), unique_id) for number, unique_id in listing]
 
     @overload
@@ -180,7 +186,7 @@ class POP3:
         """Fetch a message, octet for octet; or write it to `into` and return how many
         octets it has. `limit` is the most octets that may come."""
         self._command(f"RETR {number}")
-        return deliver(self.wire.block(), into, limit)
+        return self.wire.deliver(self.wire.block(), into, limit)
 
     @exchange
     def top(self, number: int, lines: int = 0, *, limit: int | None = None) -> bytes:
@@ -207,7 +213,7 @@ class POP3:
     # Many at once: one round trip where the server has PIPELINING (RFC 2449 section 6.6)
 
     @exchange
-    def retr_many(self, numbers: Iterable[int], *, limit: int = MAX_BODY) -> Messages:
+    def retr_many(self, numbers: Iterable[int], *, limit: int | None = None) -> Messages:
         """Fetch several messages, in the order of `numbers`; `limit` is the most octets
         for each.
 
@@ -219,7 +225,7 @@ class POP3:
 
     @exchange
     def top_many(
-        self, numbers: Iterable[int], lines: int = 0, *, limit: int = MAX_BODY
+        self, numbers: Iterable[int], lines: int = 0, *, limit: int | None = None
     ) -> Messages:
         """Fetch the headers of several messages, and `lines` of each: like `retr_many`."""
         commands = [(number, f"TOP {number} {lines}") for number in numbers]

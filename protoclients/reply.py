@@ -20,10 +20,6 @@ from .errors import LimitExceeded, ProtocolError, Refused
 from .octets import text
 from .wire import Wire
 
-# The longest reply that is read, in octets with all its lines. RFC 5321 section
-# 4.5.3.1.5 grants a line 512; FTP's STAT of a large directory is what needs the room.
-MAX_REPLY = 1024 * 1024
-
 # Reply-line = Reply-code ( "-" / SP ) textstring (RFC 5321 section 4.2). The bare code is
 # allowed at the end: section 4.2.1 has receivers accept it.
 REPLY_LINE = re.compile(rb"([1-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
@@ -49,15 +45,15 @@ def read_reply(wire: Wire, *, free_text: bool = False) -> Reply:
 
     With `free_text` the lines between first and last may be anything, as FTP has it (RFC
     959 section 4.2); without, each carries the code (RFC 5321 section 4.2.1). Raises
-    `ProtocolError` for anything else, `LimitExceeded` beyond `MAX_REPLY` octets.
+    `ProtocolError` for anything else, `LimitExceeded` beyond `Limits.reply` octets.
     """
     code, more, line = _parse(wire.read_line())
     lines, size = [line], len(line)
     while more:
         raw = wire.read_line()
         size += len(raw)
-        if size > MAX_REPLY:
-            raise LimitExceeded(f"a reply of more than {MAX_REPLY} octets")
+        if size > wire.limits.reply:
+            raise LimitExceeded(f"a reply of more than {wire.limits.reply} octets")
         if free_text and not _is_last(raw, code):
             lines.append(text(raw.removeprefix(b"%d-" % code)))
             continue

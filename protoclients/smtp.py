@@ -23,7 +23,7 @@ from . import sasl
 from .errors import Disconnected, ProtocolError, Refused, WireError
 from .octets import as_line, in_lines, octets, stuffed
 from .reply import Reply, expect, read_reply
-from .wire import TLS, Wire, exchange
+from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 25, 465
 
@@ -42,21 +42,27 @@ class SMTP:
 
     `port` is 25, or 465 with `tls`; submission is 587. `tls` is True, or an
     `ssl.SSLContext`, to encrypt from the first octet; see `starttls` for later. `timeout`
-    is in seconds, for each exchange. Every method may raise `WireError`, and `Refused` for
+    is in seconds, for each call. Every method may raise `WireError`, and `Refused` for
     a reply of 4yz or 5yz. Leaving `with` without an error quits.
     """
 
-    @exchange
     def __init__(
-        self, host: str, port: int | None = None, *, timeout: float = 30.0, tls: TLS = False
+        self,
+        host: str,
+        port: int | None = None,
+        *,
+        timeout: float = 30.0,
+        tls: TLS = False,
+        limits: Limits = LIMITS,
     ) -> None:
         port = (TLS_PORT if tls else PORT) if port is None else port
-        self.wire = Wire(host, port, timeout=timeout, tls=tls)
+        self.wire = Wire(host, port, timeout=timeout, tls=tls, limits=limits)
         self.extensions: Extensions | None = None  # None: not greeted yet
         self._end_said = True  # False while a mail is on its way, and its end is not
         self._said = 0  # chunks of it
         self._refusal: Refused | None = None  # of one of them
-        self.greeting = expect(self._reply(), "2xx")
+        with self.wire.hanging_up():
+            self.greeting = expect(self._reply(), "2xx")
 
     # Saying hello (section 4.1.1.1)
 
@@ -185,6 +191,7 @@ class SMTP:
         envelopes = [self._envelope(*mail) for mail in mails]
         if "PIPELINING" not in self._greeted():
             for mail in mails:
+                self.wire.restart_clock()
                 try:
                     yield self.send(*mail)
                 except Refused as error:
@@ -305,6 +312,7 @@ class SMTP:
             for chunk in self._bdat(message):
                 self.wire.send(chunk)
                 self._hear_chunk()
+                self.wire.progress(len(chunk))
         if self._refusal:
             if not self.wire.closed:
                 self._ask("RSET")

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, WireError
-from .octets import MAX_BODY, deliver, octets
-from .wire import TLS, Wire, exchange
+from .octets import octets
+from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 23, 992
 
@@ -28,10 +28,6 @@ BINARY, ECHO, SGA, TTYPE, NAWS = 0, 1, 3, 24, 31  # RFC 856, 857, 858, 1091, 107
 IS, SEND = 0, 1  # inside SB TTYPE
 
 FF = bytes([IAC])
-# A subnegotiation, in octets. The longest that is taught here has nine.
-MAX_SUBNEGOTIATION = 1024
-# Commands within one read. A login negotiates some thirty; a storm has no end.
-MAX_COMMANDS = 10_000
 
 # The Q method (RFC 1143 section 7). For each state of one side of an option: the state
 # after a yes or a no from the peer, or from our own user, and what is said about it.
@@ -83,7 +79,6 @@ class Telnet:
     height that NAWS gives, in characters. Every method may raise `WireError`.
     """
 
-    @exchange
     def __init__(
         self,
         host: str,
@@ -91,6 +86,7 @@ class Telnet:
         *,
         timeout: float = 30.0,
         tls: TLS = False,
+        limits: Limits = LIMITS,
         agree: Iterable[int] = (),
         terminal: str = "UNKNOWN",
         window: tuple[int, int] = (80, 24),
@@ -106,18 +102,20 @@ class Telnet:
         self._after_cr = False
         self._commands = 0
         self._finished = False
-        self.wire = Wire(host, port, timeout=timeout, tls=tls)
+        self.wire = Wire(host, port, timeout=timeout, tls=tls, limits=limits)
 
     # Reading and writing, by the names of the telnetlib that was
 
     @exchange
-    def read_until(self, expected: bytes, *, limit: int = MAX_BODY) -> bytes:
-        """Read up to and with `expected`, which must come within `limit` octets.
+    def read_until(self, expected: bytes, *, limit: int | None = None) -> bytes:
+        """Read up to and with `expected`, which must come within `limit` octets, or
+        `Limits.body`.
 
         Raises `TooSlow` or `Disconnected` if it does not; `done` has what came.
         """
-        self._begin_read()
+        self._commands = 0
         read, searched = bytearray(self._take()), 0
+        limit = self.wire.limits.body if limit is None else limit
         try:
             while (end := read.find(expected, searched)) < 0:
                 if len(read) > limit:
@@ -137,7 +135,7 @@ class Telnet:
     @exchange
     def read_some(self) -> bytes:
         """Wait for data and return what is there; b"" is the end."""
-        self._begin_read()
+        self._commands = 0
         read = self._take()
         while not read and (more := self._data()) is not None:
             read = more
@@ -147,7 +145,7 @@ class Telnet:
     def read_ready(self) -> bytes | None:
         """Return the data in what is there, waiting for something to be there: perhaps
         none, where it was only commands. None is the end."""
-        self._begin_read()
+        self._commands = 0
         return self._take() or self._data()
 
     @overload
@@ -160,8 +158,8 @@ class Telnet:
     ) -> bytes | int:
         """Read to the end; or write it to `into` and return how many octets it was.
         `limit` is the most octets that may come."""
-        self._begin_read()
-        return deliver(self._all(), into, limit)
+        self._commands = 0
+        return self.wire.deliver(self._all(), into, limit)
 
     def _all(self) -> Iterator[bytes]:
         yield self._take()
@@ -221,16 +219,10 @@ class Telnet:
             self.wire.finish()
 
     def _say(self, octets: bytes) -> None:
-        if self._finished:
-            return
-        self.wire.restart_clock()
-        self.wire.send_more(octets)
+        if not self._finished:
+            self.wire.send_more(octets)
 
     # The stream, and the commands inside it
-
-    def _begin_read(self) -> None:
-        self.wire.restart_clock()
-        self._commands = 0
 
     def _take(self) -> bytes:
         unread, self._unread = self._unread, b""
@@ -264,10 +256,7 @@ class Telnet:
             command = COMMAND.match(octets, iac)
             if not command:
                 self._held = octets[iac:]
-                if len(self._held) > MAX_SUBNEGOTIATION:
-                    raise LimitExceeded(
-                        f"a command of more than {MAX_SUBNEGOTIATION} octets"
-                    )
+                self._check_size(self._held)
                 return
             at = command.end()
             if command[0] == FF + FF:
@@ -278,18 +267,25 @@ class Telnet:
 
     def _obey(self, command: re.Match[bytes]) -> None:
         self._commands += 1
-        if self._commands > MAX_COMMANDS:
-            raise LimitExceeded(f"more than {MAX_COMMANDS} commands in one read")
+        if self._commands > self.wire.limits.commands:
+            most = self.wire.limits.commands
+            raise LimitExceeded(f"more than {most} commands in one read")
         verb, option, about, content, end = command.groups()
         if verb:
             side, event = PEER_SAYS[verb[0]]
             self._turn(side, option[0], event)
         elif about:
-            if end[0] != SE or len(content) > MAX_SUBNEGOTIATION:
+            if end[0] != SE:
                 raise ProtocolError(f"not a subnegotiation: {command[0][:40]!r}")
+            self._check_size(content)
             wants_name = about[0] == TTYPE and content == bytes([SEND])
             if wants_name and self.options.get(("us", TTYPE)) == "YES":
                 self._subnegotiate(TTYPE, bytes([IS]) + self.terminal)
+
+    def _check_size(self, command: bytes) -> None:
+        most = self.wire.limits.subnegotiation
+        if len(command) > most:
+            raise LimitExceeded(f"a command of more than {most} octets")
 
     def _printer(self, data: bytes) -> bytes:
         """Data as the sender meant it: CR NUL is a CR that no LF follows (RFC 854, "The NVT

@@ -16,18 +16,17 @@ Those live here, once, with their limits; the clock, TLS and the socket itself a
 import contextlib
 import functools
 import ssl
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, cast, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, TooSlow, WireError
+from .limits import LIMITS, Limits
 from .link import TLS, Door, Link
-from .octets import CRLF, DOT_LINE, WINDOW, Buffer, as_line, deliver, text
+from .octets import CRLF, DOT_LINE, WINDOW, Buffer, as_line, text
 
-__all__ = ["TLS", "Door", "Wire", "exchange"]
+__all__ = ["LIMITS", "TLS", "Door", "Limits", "Wire", "exchange"]
 
-# A line, in octets. The RFCs ask for 512 (SMTP and POP3 replies, NNTP), mail has lines of
-# 998, HTTP suggests at least 8,000 (RFC 9112 section 3); 64 KiB is what http.client takes.
-MAX_LINE = 64 * 1024
 # A chunk so small that copying it costs less than handling it by itself.
 LITTLE = 4096
 
@@ -37,23 +36,31 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def exchange(method: Method) -> Method:
-    """Make a client's method an exchange: it ends in an answer, or it hangs up.
+    """Make a client's method an exchange: on one clock, it ends in an answer or hangs up.
 
     A `Refused` is an answer, and a `ValueError` comes before anything is said. Whatever
     else ends the method early (a `WireError`, Ctrl-C, a full disk) leaves an answer half
-    read on the connection: nobody may take the rest of it for the next one. A constructor
-    that fails hangs up in any case.
+    read on the connection: nobody may take the rest of it for the next one.
+
+    The clock is that of the method that was called from outside, whatever others it calls.
     """
 
     @functools.wraps(method)
     def speak(client: Any, *args: Any, **kwargs: Any) -> Any:
+        wire = client.wire
+        if wire.in_exchange:
+            return method(client, *args, **kwargs)
+        wire.in_exchange = True
+        wire.restart_clock()
         try:
             return method(client, *args, **kwargs)
-        except BaseException as error:
-            answered = isinstance(error, (Refused, ValueError))
-            if hasattr(client, "wire") and not (answered and method.__name__ != "__init__"):
-                client.wire.close()
+        except (Refused, ValueError):
             raise
+        except BaseException:
+            client.wire.close()
+            raise
+        finally:
+            wire.in_exchange = False
 
     return cast(Method, speak)
 
@@ -61,28 +68,27 @@ def exchange(method: Method) -> Method:
 class Wire(Link):
     """One TCP connection to `host` and `port`: see `Link` for the two and for `timeout`."""
 
-    def _set_up(self, host: str, timeout: float) -> None:
-        super()._set_up(host, timeout)
+    def _set_up(self, host: str, timeout: float, limits: Limits) -> None:
+        super()._set_up(host, timeout, limits)
         self._buffer = b""  # received,
         self._at = 0  # and read up to here
 
     # Speaking
 
     def send_line(self, line: str) -> None:
-        """Say one line, given without its CRLF. This begins an exchange.
+        """Say one line, given without its CRLF.
 
         Raises `ValueError` for CR, LF or NUL inside it.
         """
         self.send(as_line(line))
 
     def send(self, data: Buffer) -> None:
-        """Say `data`, as it is. This begins an exchange, so the clock starts.
+        """Say `data`, as it is.
 
         What has come before it was asked for is nobody's answer: it would be taken for
         the answer to this, so it is a `ProtocolError`.
         """
         self._hear_nothing()
-        self.restart_clock()
         self.send_more(data)
 
     def send_ahead(self, pieces: Iterable[Buffer]) -> None:
@@ -92,7 +98,6 @@ class Wire(Link):
         them are full. So a long message, or many commands at once, go this way.
         """
         self._hear_nothing()
-        self.restart_clock()
         self._ahead = iter(pieces)
 
     def start_tls(self, tls: TLS, session: ssl.SSLSession | None = None) -> None:
@@ -138,12 +143,14 @@ class Wire(Link):
         self._buffer = self._buffer[self._at :] + received
         self._at = 0
 
-    def read_line(self, limit: int = MAX_LINE) -> bytes:
-        """Read one line of at most `limit` octets and return it without its CRLF.
+    def read_line(self, limit: int = 0) -> bytes:
+        """Read one line of at most `limit` octets, or of `Limits.line`, and return it
+        without its CRLF.
 
         Raises `ProtocolError` for a line that ends with a bare LF: what one side takes for
         the end of a line and the other does not is how messages are smuggled.
         """
+        limit = limit or self.limits.line
         end = self._buffer.find(b"\n", self._at)
         while end < 0:
             searched = len(self._buffer) - self._at
@@ -159,10 +166,10 @@ class Wire(Link):
             raise ProtocolError(f"{self.host}: a line ends with a bare LF: {line[-60:]!r}")
         return line[:-2]
 
-    def read_section(self, limit: int) -> bytes:
-        """Read lines up to an empty one, `limit` octets of them, and return them with
-        their line ends, without the empty one."""
-        searched = 0
+    def read_section(self) -> bytes:
+        """Read lines up to an empty one, `Limits.head` octets of them, and return them
+        with their line ends, without the empty one."""
+        searched, limit = 0, self.limits.head
         while not self._buffer.startswith(CRLF, self._at):
             end = self._buffer.find(CRLF + CRLF, self._at + searched)
             size = (len(self._buffer) if end < 0 else end) - self._at
@@ -202,13 +209,14 @@ class Wire(Link):
             self.progress(len(found))
             yield found
 
-    def chunks(self, size_of: Callable[[bytes], int], limit: int) -> Iterator[Buffer]:
+    def chunks(self, size_of: Callable[[bytes], int]) -> Iterator[Buffer]:
         """The octets of chunks: a line that says a size, so many octets, CR LF; the last
         has size 0 (RFC 9112 section 7.1). `size_of` reads the line, which must end within
-        `limit` octets.
+        `Limits.chunk_line` octets.
 
         Little chunks are taken many at a time from what is here already.
         """
+        limit = self.limits.chunk_line
         while True:
             found, at = [], self._at
             while 0 <= (end_of_line := self._buffer.find(CRLF, at)) - at < limit:
@@ -226,7 +234,7 @@ class Wire(Link):
             if not size:
                 return
             yield from self.counted(size)
-            if deliver(self.counted(len(CRLF)), None) != CRLF:
+            if self.deliver(self.counted(len(CRLF)), None) != CRLF:
                 raise ProtocolError(f"{self.host}: a chunk is longer than its size")
 
     def _note(self, found: bytes) -> bytes:
@@ -275,12 +283,49 @@ class Wire(Link):
             self._buffer.find(DOT_LINE, max(self._at, dot - len(CRLF))) if dot >= 0 else -1
         )
         if end < 0 or dot == self._at:
-            return deliver(self.block(), None, limit)
+            return self.deliver(self.block(), None, limit)
         found = self._buffer[self._at : end + len(CRLF)]
         if dot < end:
             found = found.replace(b"\r\n.", CRLF)
         self._at = end + len(DOT_LINE)
-        return deliver([found], None, limit)
+        return self.deliver([found], None, limit)
+
+    # Delivering
+
+    @overload
+    def deliver(
+        self, pieces: Iterable[Buffer], into: None, limit: int | None = ...
+    ) -> bytes: ...
+    @overload
+    def deliver(
+        self, pieces: Iterable[Buffer], into: BinaryIO, limit: int | None = ...
+    ) -> int: ...
+    @overload
+    def deliver(
+        self, pieces: Iterable[Buffer], into: BinaryIO | None, limit: int | None = ...
+    ) -> bytes | int: ...
+    def deliver(
+        self, pieces: Iterable[Buffer], into: BinaryIO | None, limit: int | None = None
+    ) -> bytes | int:
+        """Write `pieces` to `into` and return how many octets they were; or, without
+        `into`, return them as `bytes`.
+
+        Raises `LimitExceeded` as soon as they are more than `limit` octets. In memory the
+        limit is `Limits.body` unless another is given.
+        """
+        kept: list[bytes] = []
+        if limit is None:
+            limit = self.limits.body if into is None else sys.maxsize
+        count = 0
+        for found in pieces:
+            count += len(found)
+            if count > limit:
+                raise LimitExceeded(f"{self.host}: more than the limit of {limit} octets")
+            if into is None:
+                kept.append(bytes(found))
+            else:
+                into.write(found)
+        return b"".join(kept) if into is None else count
 
     # Many commands, and their answers
 

@@ -23,8 +23,9 @@ import pytest
 from protoclients import FTP, HTTP, NNTP, POP3, SMTP, Refused, WireError, echo
 from protoclients.errors import Disconnected, LimitExceeded, ProtocolError, TooSlow
 from protoclients.http1 import Response
+from protoclients.limits import LIMITS
 from protoclients.nntp import Article, Group
-from protoclients.telnet import ECHO, MAX_COMMANDS, MAX_SUBNEGOTIATION, NAWS, TTYPE, Telnet
+from protoclients.telnet import ECHO, NAWS, TTYPE, Telnet
 
 from .scripted_server import dripping
 
@@ -1259,7 +1260,7 @@ TELNET_CASES: Cases = {
     "SB with IAC IAC inside": (
         [IAC + SB + b"\x63a" + IAC + IAC + IAC + SE + b"x"], read_all, b"x"),
     "SB longer than the limit": (
-        [IAC + SB + b"\x63" + b"x" * (MAX_SUBNEGOTIATION + 100), SILENT],
+        [IAC + SB + b"\x63" + b"x" * (LIMITS.subnegotiation + 100), SILENT],
         read_all, Fails(LimitExceeded, "1024")),
     "SE without SB": ([b"a" + IAC + SE + b"b"], read_all, b"ab"),
     "commands of two octets": (
@@ -1312,7 +1313,7 @@ def test_telnet_an_option_that_flaps_is_answered_each_time_and_no_more() -> None
 
 
 def test_telnet_a_storm_of_commands_has_a_limit() -> None:
-    storm = (IAC + WONT + b"\x01") * (MAX_COMMANDS + 10)
+    storm = (IAC + WONT + b"\x01") * (LIMITS.commands + 10)
     play(agreeing, ([storm], read_all, Fails(LimitExceeded, "10000 commands")))
 
 

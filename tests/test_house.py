@@ -24,10 +24,11 @@ PROTOCOLS = ("ftp", "http1", "nntp", "pop3", "smtp", "telnet", "echo")
 # Who may import whom: an arrow of the design is a word to the right of the colon.
 MAY_IMPORT = """
 errors:
-octets: errors
+limits:
+octets: errors limits
 sasl: errors octets
-link: errors octets
-wire: errors octets link
+link: errors limits octets
+wire: errors limits octets link
 reply: errors octets wire
 client: errors octets sasl wire reply
 terminal: client
@@ -253,7 +254,9 @@ def test_a_class_names_its_rfc_its_ports_its_units_and_its_errors(kind: Any) -> 
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_every_method_that_talks_ends_in_an_answer_or_hangs_up(kind: Any) -> None:
     """It is an `exchange`, or does nothing on the wire but call such methods."""
-    assert hasattr(kind.__init__, "__wrapped__")
+    opens = inspect.getsource(kind.__init__)
+    talks = re.search(r"read|_reply|expect", opens.partition("self.wire = ")[2])
+    assert "with self.wire.hanging_up():" in opens or not talks
     methods = public(kind)
     for name, method in methods.items():
         if hasattr(method, "__wrapped__"):
@@ -275,7 +278,7 @@ def test_every_method_that_talks_ends_in_an_answer_or_hangs_up(kind: Any) -> Non
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_every_client_opens_and_closes_alike(kind: Any) -> None:
     parameters = inspect.signature(kind).parameters
-    assert list(parameters)[:4] == ["host", "port", "timeout", "tls"]
+    assert list(parameters)[:5] == ["host", "port", "timeout", "tls", "limits"]
     assert parameters["timeout"].default == 30.0
     assert parameters["tls"].default is False
     assert all(

@@ -19,9 +19,8 @@ from typing import Any
 import pytest
 
 from protoclients import FTP, HTTP, NNTP, POP3, SMTP, cli
-from protoclients.errors import TooSlow, WireError
-from protoclients.link import MIN_RATE
-from protoclients.octets import MAX_ENTRIES
+from protoclients.errors import LimitExceeded, TooSlow, WireError
+from protoclients.limits import LIMITS, Limits
 from protoclients.telnet import Telnet
 
 from .test_hostile_cases import (
@@ -236,16 +235,16 @@ def test_what_never_ends_is_stopped_by_a_limit(name: str, worker: Worker) -> Non
 
 ENTRIES: dict[str, Endless] = {
     "a scan listing": (
-        "POP3", "client.list()", [*POP, b"1 1\r\n" * (MAX_ENTRIES + 1) + b".\r\n"], ""),
+        "POP3", "client.list()", [*POP, b"1 1\r\n" * (LIMITS.entries + 1) + b".\r\n"], ""),
     "group numbers": (
         "NNTP", "client.listgroup()", [*NEWS,
-        b"211 1 1 1 g\r\n" + b"1\r\n" * (MAX_ENTRIES + 1) + b".\r\n"], ""),
+        b"211 1 1 1 g\r\n" + b"1\r\n" * (LIMITS.entries + 1) + b".\r\n"], ""),
     "an overview": (
         "NNTP", "client.over()", [*NEWS,
-        b"224 x\r\n" + OVER * (MAX_ENTRIES + 1) + b".\r\n"], ""),
+        b"224 x\r\n" + OVER * (LIMITS.entries + 1) + b".\r\n"], ""),
     "names": (
         "FTP", "client.nlst()",
-        [*LISTING, Data(b"x\r\n" * (MAX_ENTRIES + 1)), END_DATA, b"226 done\r\n"], ""),
+        [*LISTING, Data(b"x\r\n" * (LIMITS.entries + 1)), END_DATA, b"226 done\r\n"], ""),
 }  # fmt: skip
 
 
@@ -254,7 +253,7 @@ def test_a_listing_has_a_million_lines_at_the_most(name: str, worker: Worker) ->
     opener, call, script, _ = ENTRIES[name]
     with playing(script) as server:
         kind, said, peak = worker.call(opener, call, server.port)
-    assert (kind, str(MAX_ENTRIES) in said) == ("LimitExceeded", True), f"{kind}: {said}"
+    assert (kind, str(LIMITS.entries) in said) == ("LimitExceeded", True), f"{kind}: {said}"
     assert peak < BOUND
 
 
@@ -328,8 +327,114 @@ def test_a_drip_ends_with_the_clock(name: str) -> None:
         assert time.monotonic() - began < 2 * TIMEOUT + 0.5
 
 
+@contextlib.contextmanager
+def slow(greeting: bytes, answers: list[bytes]) -> Iterator[int]:
+    """A server that greets at once, and then takes its time for each of its answers."""
+    over = threading.Event()
+    with socket.create_server((HOST, 0)) as listener:
+
+        def run() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(greeting)
+                for answer in answers:
+                    connection.recv(65536)
+                    over.wait(0.7 * TIMEOUT)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield listener.getsockname()[1]
+        over.set()
+        thread.join(PATIENCE)
+
+
+OK_250 = b"250 ok\r\n"
+SLOW: dict[str, tuple[Callable[..., Any], bytes, list[bytes], Callable[[Any], Any]]] = {
+    "POP3 login": (POP3, b"+OK\r\n", [b"+OK\r\n"] * 2, lambda c: c.login("u", "p")),
+    "POP3 auth": (
+        POP3, b"+OK\r\n", [b"+OK\r\nSASL PLAIN\r\n.\r\n", b"+OK\r\n"],
+        lambda c: c.auth("u", "p")),
+    "NNTP login": (
+        NNTP, b"200 hi\r\n", [b"381 go\r\n", b"281 in\r\n"], lambda c: c.login("u", "p")),
+    "SMTP send": (
+        SMTP, b"220 hi\r\n", [OK_250, OK_250, OK_250, b"354 go\r\n", OK_250],
+        lambda c: c.send("a@b", ["c@d"], b"x")),
+    "FTP rename": (
+        FTP, b"220 hi\r\n", [b"350 to?\r\n", b"250 done\r\n"],
+        lambda c: c.rename("a", "b")),
+    "FTP retr": (
+        FTP, b"220 hi\r\n", [b"200 I\r\n", b"500 EPSV\r\n", b"500 PASV\r\n"],
+        lambda c: c.retr("a")),
+    "Telnet options": (
+        Telnet, b"\xff\xfb\x63", [b"\xff\xfb\x63"] * 3, lambda c: c.read_some()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_call_of_several_commands_has_one_clock(name: str) -> None:
+    opener, greeting, answers, call = SLOW[name]
+    with slow(greeting, answers) as port:
+        client = opener(HOST, port, timeout=TIMEOUT)
+        began = time.monotonic()
+        with pytest.raises(TooSlow):
+            call(client)
+        assert time.monotonic() - began < 1.5 * TIMEOUT
+
+
+def test_each_of_many_things_has_a_clock_of_its_own() -> None:
+    articles = [b"220 %d <%d@b>\r\nx\r\n.\r\n" % (n, n) for n in range(3)]
+    with slow(b"200 hi\r\n", [articles[0] + articles[1][:15], articles[1][15:]]) as port:
+        client = NNTP(HOST, port, timeout=TIMEOUT)
+        with pytest.raises(TooSlow) as info:
+            client.article_many([0, 1, 2])
+        assert len(info.value.done) == 1
+
+
+RAISED: dict[str, tuple[Callable[..., Any], Script, Callable[[Any], Any], Limits]] = {
+    "a line": (
+        POP3, [b"+OK\r\n", HEAR, b"+OK " + b"1" * 70_000 + b"\r\n"],
+        lambda c: c.noop(), Limits(line=80_000)),
+    "a reply": (
+        SMTP, [*smtp(b"250-" + b"x" * 1000 + b"\r\n"), b"250-x\r\n" * 300000 + OK_250],
+        lambda c: c.ehlo(), Limits(reply=4 * MIB)),
+    "a body": (
+        HTTP, web(head(b"Content-Length: 67108865"), b"x" * 67_108_865),
+        lambda c: c.get("/"), Limits(body=65 * MIB)),
+    "a head": (
+        HTTP, web(head(*[b"A: b"] * 50_000, b"Content-Length: 0")),
+        lambda c: c.get("/"), Limits(head=MIB)),
+    "interim responses": (
+        HTTP, web(b"HTTP/1.1 103 x\r\n\r\n" * 30 + head(b"Content-Length: 0")),
+        lambda c: c.get("/"), Limits(interim=30)),
+    "the line before a chunk": (
+        HTTP, web(CHUNKED, b"1;" + b"x" * 5000 + b"\r\na\r\n0\r\n\r\n"),
+        lambda c: c.get("/"), Limits(chunk_line=6000)),
+    "entries": (
+        POP3, [*POP, b"1 1\r\n" * 1_000_001 + b".\r\n"],
+        lambda c: c.list(), Limits(entries=1_000_001)),
+    "a subnegotiation": (
+        Telnet, [b"\xff\xfa\x63" + b"x" * 2000 + b"\xff\xf0ok"],
+        lambda c: c.read_until(b"ok"), Limits(subnegotiation=2000)),
+    "commands": (
+        Telnet, [b"\xff\xf1" * 10_001 + b"ok"],
+        lambda c: c.read_until(b"ok"), Limits(commands=10_001)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RAISED)
+def test_a_limit_is_one_unless_the_caller_raises_it(name: str) -> None:
+    opener, script, call, limits = RAISED[name]
+    with playing(script) as server:
+        client = opener(HOST, server.port, timeout=PATIENCE, limits=limits)
+        with contextlib.closing(client):
+            call(client)
+    with playing(script) as server, pytest.raises(LimitExceeded):
+        call(opener(HOST, server.port, timeout=PATIENCE))
+
+
 def test_a_slow_body_that_moves_on_may_take_longer_than_the_timeout() -> None:
-    piece = b"x" * int(MIN_RATE * TIMEOUT)
+    piece = b"x" * int(LIMITS.rate * TIMEOUT)
     tick = threading.Event()
     with socket.create_server((HOST, 0)) as listener:
 

@@ -24,8 +24,9 @@ from protoclients import (
     TooSlow,
     WireError,
 )
-from protoclients.octets import as_line, deliver, in_lines, octets, stuffed, text
-from protoclients.wire import MAX_LINE, Wire, exchange
+from protoclients.limits import LIMITS
+from protoclients.octets import as_line, in_lines, octets, stuffed, text
+from protoclients.wire import Wire, exchange
 
 from .scripted_server import dripping, listener, listening, receive
 
@@ -90,7 +91,7 @@ def unstuffed_line_by_line(heard: bytes) -> tuple[bytes, bytes] | None:
 
 
 def in_pieces(wire: Wire) -> bytes:
-    return deliver(wire.block(), None)
+    return wire.deliver(wire.block(), None)
 
 
 class Trickle(io.RawIOBase):
@@ -194,7 +195,7 @@ def test_a_line_without_an_end_is_given_up_at_the_limit() -> None:
     with connected() as (wire, peer):
         sender = threading.Thread(target=send_for_ever, args=(peer,))
         sender.start()
-        with pytest.raises(LimitExceeded, match=str(MAX_LINE)):
+        with pytest.raises(LimitExceeded, match=str(LIMITS.line)):
             wire.read_line()
         wire.close()
         sender.join()
@@ -213,9 +214,9 @@ def test_a_section_ends_with_an_empty_line(heard: bytes, sizes: list[int]) -> No
     with hearing(heard, sizes) as wire:
         if not end:
             with pytest.raises(Disconnected):
-                wire.read_section(1000)
+                wire.read_section()
         else:
-            assert wire.read_section(1000) == (section + b"\r\n")[2:]
+            assert wire.read_section() == (section + b"\r\n")[2:]
             assert b"".join(map(bytes, wire.rest())) == rest
 
 
@@ -228,9 +229,9 @@ def test_so_many_octets_are_so_many(heard: bytes, count: int, sizes: list[int]) 
     with hearing(heard, sizes) as wire:
         if count > len(heard):
             with pytest.raises(Disconnected):
-                deliver(wire.counted(count), None)
+                wire.deliver(wire.counted(count), None)
         else:
-            assert deliver(wire.counted(count), None) == heard[:count]
+            assert wire.deliver(wire.counted(count), None) == heard[:count]
             assert b"".join(map(bytes, wire.rest())) == heard[count:]
 
 
@@ -273,10 +274,10 @@ def test_chunks_are_read_alike_in_whatever_pieces_they_come(
     wanted = chunks_one_by_one(heard)
     with hearing(heard, sizes) as wire:
         if isinstance(wanted, bytes):
-            assert deliver(wire.chunks(size_of, 100), None) == wanted
+            assert wire.deliver(wire.chunks(size_of), None) == wanted
         else:
             with pytest.raises(wanted):
-                deliver(wire.chunks(size_of, 100), None)
+                wire.deliver(wire.chunks(size_of), None)
 
 
 # Delivery
@@ -284,16 +285,18 @@ def test_chunks_are_read_alike_in_whatever_pieces_they_come(
 
 def test_a_file_gets_the_octets_and_the_caller_their_count() -> None:
     sink = io.BytesIO()
-    assert deliver([b"ab", b"c"], sink) == 3
-    assert sink.getvalue() == b"abc"
-    assert deliver([b"ab", b"c"], None) == b"abc"
+    with connected() as (wire, _):
+        assert wire.deliver([b"ab", b"c"], sink) == 3
+        assert sink.getvalue() == b"abc"
+        assert wire.deliver([b"ab", b"c"], None) == b"abc"
 
 
 @pytest.mark.parametrize("into", [None, io.BytesIO()])
 def test_an_octet_over_the_limit_is_an_error(into: io.BytesIO | None) -> None:
-    assert deliver([b"ab", b"c"], None, 3) == b"abc"
-    with pytest.raises(LimitExceeded):
-        deliver([b"ab", b"c"], into, 2)
+    with connected() as (wire, _):
+        assert wire.deliver([b"ab", b"c"], None, 3) == b"abc"
+        with pytest.raises(LimitExceeded):
+            wire.deliver([b"ab", b"c"], into, 2)
 
 
 # Speaking
@@ -347,7 +350,7 @@ def test_two_who_only_speak_do_not_wait_for_each_other_for_ever() -> None:
         speaker.start()
         wire.send_ahead([much[:1000], much[1000:]])
         assert sum(map(len, wire.counted(len(much)))) == len(much)
-        assert deliver(wire.counted(8), None) == b"20000000"
+        assert wire.deliver(wire.counted(8), None) == b"20000000"
         speaker.join()
 
 
