@@ -22,14 +22,13 @@ The connection stays open for the next request unless one side says otherwise (s
 import functools
 import io
 import itertools
-import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple, Self
 
 from . import sasl
 from .errors import LimitExceeded, ProtocolError, WireError
-from .octets import Buffer, in_pieces, rows
+from .octets import CRLF, Buffer, in_pieces, rows
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 80, 443
@@ -47,15 +46,17 @@ OBS_FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n\0]*)?")
 LENGTH = re.compile(r"[0-9]{1,19}")
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# What a target may consist of once it is percent-encoded (section 3.2)
+TARGET = re.compile(r"[!-~]+")
 
 CHUNKED = -1  # in the place of a length
+# A server says much the same head again and again, so some that were taken apart are
+# remembered; in octets, how long a head is worth it.
+LITTLE_HEAD = 4096
 
 Field = tuple[str, str]
 Fields = Iterable[Field] | Mapping[str, str]
 Body = bytes | BinaryIO
-
-
-strip = operator.methodcaller("strip", " \t")
 
 
 class Headers(list[Field]):
@@ -68,15 +69,24 @@ class Headers(list[Field]):
     def get_all(self, name: str) -> list[str]:
         """Every value of the field `name`, in any case."""
         name = name.lower()
-        size = len(name)
-        return [
-            value for field, value in self if len(field) == size and field.lower() == name
-        ]
+        return [value for field, value in self if field.lower() == name]
 
     def tokens(self, name: str) -> list[str]:
         """The members of a field that is a list, in lower case (RFC 9110 section 5.6.1)."""
-        found = self.get_all(name)
-        return [word for word in map(strip, ",".join(found).lower().split(",")) if word]
+        words = ",".join(self.get_all(name)).lower().split(",")
+        return [word.strip(" \t") for word in words if word.strip(" \t")]
+
+
+class Head(NamedTuple):
+    """The head of a response, and what follows from it: how long the body is (see
+    `body_length`), and whether the connection takes another request after it."""
+
+    version: str
+    status: int
+    reason: str
+    headers: Headers
+    length: int | None
+    stays_open: bool
 
 
 class Response(NamedTuple):
@@ -114,11 +124,12 @@ class HTTP:
         default = TLS_PORT if tls else PORT
         port = default if port is None else port
         name = f"[{host}]" if ":" in host else host
-        self._host = name if port == default else f"{name}:{port}"
+        self._host = ("Host", name if port == default else f"{name}:{port}")
         self._open = functools.partial(
             Wire, host, port, timeout=timeout, tls=tls, limits=limits
         )
         self._authorization: list[Field] = []
+        self._usual = field_lines([self._host])  # where the caller gives none
         self._done = False  # the server closes after the response, so open anew
         self.wire = self._open()
 
@@ -165,6 +176,7 @@ class HTTP:
             raise ValueError(f"a colon cannot be in a user name: {user!r}")
         credentials = sasl.encode(f"{user}:{password}".encode())
         self._authorization = [("Authorization", f"Basic {credentials}")]
+        self._usual = field_lines([self._host, *self._authorization])
 
     @exchange
     def request(
@@ -184,9 +196,14 @@ class HTTP:
         and Content-Length, or Transfer-Encoding for a file of unknown length. The body of
         the response goes to `into` if given. `limit` is the most octets that it may have.
         """
-        pieces = self._message(method, target, headers, body)
+        length, pieces = framed(method, body)
+        lines = request_line(method, target) + self._field_lines(headers, *length)
+        head = lines.encode("utf-8", "surrogateescape")
         self._be_connected()
-        self.wire.send_ahead(pieces)
+        if pieces:
+            self.wire.send_ahead(itertools.chain([head], pieces))
+        else:
+            self.wire.send_more(head)
         return self._response(method, into, limit)
 
     @exchange
@@ -199,7 +216,9 @@ class HTTP:
         If the server closes before it has answered all, as it may, `Disconnected` says
         which are missing, and has in `done` the pairs of target and response that came.
         """
-        said = [(t, b"".join(self._message("GET", t, headers, b""))) for t in targets]
+        lines = self._field_lines(headers)
+        requests = [(target, request_line("GET", target) + lines) for target in targets]
+        said = [(t, head.encode("utf-8", "surrogateescape")) for t, head in requests]
         self._be_connected()
         answer = functools.partial(self._response, "GET", None, limit)
         try:
@@ -217,62 +236,55 @@ class HTTP:
             self.wire = self._open()
             self._done = False
 
-    def _message(
-        self, method: str, target: str, headers: Fields, body: Body
-    ) -> Iterator[Buffer]:
-        """The octets of a request. All that can be wrong with it is found here."""
+    def _field_lines(self, headers: Fields = (), *framing: Field) -> str:
+        """The field lines of a request, with what the caller leaves to us."""
+        if not headers and not framing:
+            return self._usual
         given = Headers(headers.items() if isinstance(headers, Mapping) else headers)
         names = {name.lower() for name, _ in given}
-        fields = [] if "host" in names else [("Host", self._host)]
+        fields = [] if "host" in names else [self._host]
         fields += [*given, *([] if "authorization" in names else self._authorization)]
-        length, pieces = framed(method, body)
-        return itertools.chain([request_head(method, target, [*fields, *length])], pieces)
+        return field_lines([*fields, *framing])
 
     # Responses (section 4)
 
     def _response(self, method: str, into: BinaryIO | None, limit: int | None) -> Response:
         """Read the final response; what comes before it is interim."""
         interim: list[Response] = []
-        while (head := self._head()).status < 200:
-            interim.append(head)
+        while (head := self._head(method)).status < 200:
+            interim.append(
+                Response(*head[:3], Headers(head.headers), b"", 0, Headers(), [])
+            )
             if head.status == 101:
                 raise ProtocolError("the server changes to another protocol, unasked")
             if len(interim) > self.wire.limits.interim:
                 most = self.wire.limits.interim
                 raise LimitExceeded(f"more than {most} interim responses")
-        length = body_length(method, head)
-        if length == CHUNKED:
-            pieces = self._chunks(head.trailers)
+        version, status, reason, headers, length, stays_open = head
+        trailers = Headers()
+        if into is None and length is not None and length != CHUNKED:
+            body, size = self.wire.read_counted(length, limit), length
         else:
-            pieces = self.wire.rest() if length is None else self.wire.counted(length)
-        found = self.wire.deliver(pieces, into, limit)
-        if length is None or not stays_open(head) or self.wire.is_sending:
+            found = self.wire.deliver(self._pieces(length, trailers), into, limit)
+            body, size = (found, len(found)) if isinstance(found, bytes) else (b"", found)
+        if length is None or not stays_open or self.wire.is_sending:
             self._done = True
             self.wire.close()
-        body, size = (found, len(found)) if isinstance(found, bytes) else (b"", found)
-        return head._replace(body=body, size=size, interim=interim)
-
-    def _head(self) -> Response:
-        line = self.wire.read_line()
-        match = STATUS_LINE.fullmatch(line)
-        if not match:
-            raise ProtocolError(f"not a status line: {line[:80]!r}")
-        version, status, reason = (part.decode("latin-1") for part in match.groups(b""))
-        return Response(version, int(status), reason, self._fields(), b"", 0, Headers(), [])
-
-    def _fields(self) -> Headers:
-        """Read a field section, of a head or after the last chunk (section 5)."""
-        section = self.wire.read_section()
-        if b"\n " in section or b"\n\t" in section:  # seldom, and slow to mend
-            section = OBS_FOLD.sub(b" ", section)
-        return Headers(
-            (name, value.rstrip(" \t")) for name, value in rows(FIELD_LINE, section)
+        return Response(
+            version, status, reason, Headers(headers), body, size, trailers, interim
         )
 
-    def _chunks(self, trailers: Headers) -> Iterator[Buffer]:
-        """The octets of a chunked body; its trailer section goes to `trailers`."""
-        yield from self.wire.chunks(chunk_size)
-        trailers += self._fields()
+    def _head(self, method: str) -> Head:
+        head = self.wire.read_head(status_line)
+        return (remembered_head if len(head) <= LITTLE_HEAD else parse_head)(method, head)
+
+    def _pieces(self, length: int | None, trailers: Headers) -> Iterator[Buffer]:
+        """The octets of a body; what comes after the last chunk goes to `trailers`."""
+        if length == CHUNKED:
+            yield from self.wire.chunks(chunk_size)
+            trailers += parse_fields(self.wire.read_section())
+        else:
+            yield from self.wire.rest() if length is None else self.wire.counted(length)
 
     def close(self) -> None:
         """Close the connection."""
@@ -286,29 +298,33 @@ class HTTP:
         self.close()
 
 
-def request_head(method: str, target: str, fields: Iterable[Field]) -> bytes:
-    """Request line and field lines, as they are sent.
-
-    Raises `ValueError` for a method or field name that is no token, a target with a space
-    or a character that has to be percent-encoded, and CR, LF or NUL in a value.
-    """
+def request_line(method: str, target: str) -> str:
+    """The first line of a request. Raises `ValueError` for what is no method, and for a
+    target with a character that has to be percent-encoded."""
     if not TOKEN.fullmatch(method) or method == "CONNECT":
         raise ValueError(f"not a method that can be sent here: {method!r}")
-    if not re.fullmatch(r"[!-~]+", target):
+    if not TARGET.fullmatch(target):
         raise ValueError(f"not a target, or not percent-encoded: {target!r}")
-    lines = [f"{method} {target} HTTP/1.1"]
+    return f"{method} {target} HTTP/1.1\r\n"
+
+
+def field_lines(fields: Iterable[Field]) -> str:
+    """The lines after the first, and the empty one. Raises `ValueError` for what is no
+    name, and for CR, LF or NUL in a value."""
+    lines = []
     for name, value in fields:
         if not TOKEN.fullmatch(name) or re.search("[\r\n\0]", value):
             raise ValueError(f"not a field: {name!r}: {value!r}")
-        lines.append(f"{name}: {value}")
-    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
+        lines.append(f"{name}: {value}\r\n")
+    return "".join([*lines, "\r\n"])
 
 
-def framed(method: str, body: Body) -> tuple[list[Field], Iterable[Buffer]]:
+def framed(method: str, body: Body) -> tuple[list[Field], Iterable[Buffer] | None]:
     """The fields that say how long the body of a request is, and its pieces (section 6)."""
+    if not body and method not in ("POST", "PUT", "PATCH"):
+        return [], None
     if isinstance(body, bytes):
-        needed = body or method in ("POST", "PUT", "PATCH")
-        return [("Content-Length", str(len(body)))] if needed else [], in_pieces(body)
+        return [("Content-Length", str(len(body)))], in_pieces(body)
     try:
         start = body.tell()
         length = body.seek(0, io.SEEK_END) - start
@@ -334,30 +350,50 @@ def chunk_size(line: bytes) -> int:
     return int(match[1], 16)
 
 
-def body_length(method: str, response: Response) -> int | None:
+def status_line(line: bytes) -> tuple[str, int, str]:
+    """The version, status and reason of a response (section 4)."""
+    match = STATUS_LINE.fullmatch(line)
+    if not match:
+        raise ProtocolError(f"not a status line: {line[:80]!r}")
+    version, status, reason = (part.decode("latin-1") for part in match.groups(b""))
+    return version, int(status), reason
+
+
+def parse_head(method: str, head: bytes) -> Head:
+    """The head of a response to `method`: status line and field lines."""
+    line, _, section = head.partition(CRLF)
+    version, status, reason = status_line(line)
+    headers = parse_fields(section)
+    length = body_length(method, version, status, headers)
+    options = headers.tokens("Connection")  # section 9.3
+    stays_open = "close" not in options and (version != "1.0" or "keep-alive" in options)
+    return Head(version, status, reason, headers, length, stays_open)
+
+
+remembered_head = functools.lru_cache(maxsize=64)(parse_head)
+
+
+def parse_fields(section: bytes) -> Headers:
+    """The fields of a head, or of a trailer section (section 5)."""
+    if b"\n " in section or b"\n\t" in section:  # seldom, and slow to mend
+        section = OBS_FOLD.sub(b" ", section)
+    return Headers((name, value.rstrip(" \t")) for name, value in rows(FIELD_LINE, section))
+
+
+def body_length(method: str, version: str, status: int, headers: Headers) -> int | None:
     """How long the body of a response is: in octets, or `CHUNKED`, or None if it ends when
     the server closes. In the order of section 6.3; a message that can be read in two ways
     is read in none."""
-    headers = response.headers
-    codings, lengths = (
-        headers.tokens("Transfer-Encoding"),
-        set(headers.tokens("Content-Length")),
-    )
-    if method == "HEAD" or response.status in (204, 304):
+    if method == "HEAD" or status < 200 or status in (204, 304):
         return 0
+    codings, lengths = headers.tokens("Transfer-Encoding"), headers.tokens("Content-Length")
     if codings:
-        if lengths or response.version == "1.0" or codings != ["chunked"]:
+        if lengths or version == "1.0" or codings != ["chunked"]:
             raise ProtocolError(f"a body that cannot be read safely: {headers!r}")
         return CHUNKED
     if headers.get("Content-Length") is None:
         return None
-    length = lengths.pop() if lengths else ""
-    if lengths or not LENGTH.fullmatch(length):
+    length, *others = {*lengths} or {""}
+    if others or not LENGTH.fullmatch(length):
         raise ProtocolError(f"not a length: {headers.get_all('Content-Length')}")
     return int(length)
-
-
-def stays_open(response: Response) -> bool:
-    """Whether the connection takes another request after this response (section 9.3)."""
-    options = response.headers.tokens("Connection")
-    return "close" not in options and (response.version != "1.0" or "keep-alive" in options)

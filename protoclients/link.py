@@ -29,6 +29,10 @@ FIRST_WINDOW = 16 * 1024
 TLS_RECORD = 16 * 1024
 # How far beyond its clock an exchange may go, in seconds, to save calls.
 SLACK = 0.05
+# How often to look for an answer before going to sleep: some 70 µs. To be woken takes
+# longer, on a virtual machine at least, than a server nearby takes to answer. So small
+# exchanges with it are twice as fast.
+LOOKS = 100
 WINDOWS = os.name == "nt"
 # Linux alone has it. See `_receive`.
 QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)
@@ -240,6 +244,10 @@ class Link:
             self._send_ahead()
         still_sending = self.is_tls and self._ahead is not None
         self._arm(wait and not still_sending)
+        if wait and not self._heard and self._poll:
+            for _ in range(LOOKS):
+                if self._poll.poll(0):
+                    break
         try:
             if self._heard and QUICK_ACK:
                 # A server that writes its answer in parts may hold back the next one until

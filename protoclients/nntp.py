@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, NamedTuple, Self, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused
 from .octets import as_line, many_objects, rows, stuffed, text
-from .reply import Reply, expect, read_line_reply
+from .reply import Reply, expect, line_reply, read_line_reply
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 119, 563
@@ -187,18 +187,18 @@ class NNTP:
     def listgroup(self, name: str = "", span: Span = None) -> Numbers:
         """Select a group, or keep the one there is; the numbers of its articles, or of
         those in `span`: a number, or (first, last), or (first, None)."""
-        found = self._rows(NUMBER_LINE, "LISTGROUP", name, argument(span))
-        return [int(number) for number in found]
+        lines = self._rows(NUMBER_LINE, "LISTGROUP", name, argument(span))
+        return [int(number) for number in lines]
 
     @exchange
     def next(self) -> Article:
         """Move the pointer to the next article; `content` is empty."""
-        return self._found(self._command("NEXT", "223"))
+        return found(self._command("NEXT", "223"))
 
     @exchange
     def last(self) -> Article:
         """Move the pointer to the article before; `content` is empty."""
-        return self._found(self._command("LAST", "223"))
+        return found(self._command("LAST", "223"))
 
     # Articles (section 6.2)
 
@@ -245,20 +245,16 @@ class NNTP:
     @exchange
     def stat(self, which: Which = None) -> Article:
         """Ask whether an article is there; `content` is empty."""
-        return self._found(self._command(words("STAT", argument(which)), "223"))
+        return found(self._command(words("STAT", argument(which)), "223"))
 
     def _fetch(
         self, verb: str, which: Which, into: BinaryIO | None, limit: int | None
     ) -> Article | int:
         self.wire.send_line(words(verb, argument(which)))
+        reply = expect(read_line_reply(self.wire), BLOCKS[verb])
         if into is None:
-            return self._content(verb, limit)
-        expect(read_line_reply(self.wire), BLOCKS[verb])
+            return found(reply, self.wire.read_block(limit))
         return self.wire.deliver(self.wire.block(), into, limit)
-
-    def _content(self, verb: str, limit: int | None) -> Article:
-        found = self._found(expect(read_line_reply(self.wire), BLOCKS[verb]))
-        return found._replace(content=self.wire.read_block(limit))
 
     # Many at once: every server takes these commands in one piece (section 3.5)
 
@@ -282,9 +278,14 @@ class NNTP:
         return self._many("BODY", which, limit)
 
     def _many(self, verb: str, which: Iterable[Which], limit: int | None) -> Articles:
-        commands = [(one, as_line(words(verb, argument(one)))) for one in which]
-        answers = self.wire.answers(commands, lambda: self._content(verb, limit), True)
-        return [article for _, article in answers]
+        answers = self.wire.lines_and_blocks(BLOCKS[verb].encode(), limit)
+
+        def answer() -> Article:
+            line, content = next(answers)
+            return found(expect(line_reply(line), BLOCKS[verb]), content)
+
+        said = [(one, as_line(words(verb, argument(one)))) for one in which]
+        return [article for _, article in self.wire.answers(said, answer, True)]
 
     @exchange
     def post(self, article: bytes | BinaryIO) -> Reply:
@@ -387,10 +388,11 @@ class NNTP:
         """The same, with each line of the block taken apart by `form`."""
         return rows(form, self._block(verb, *arguments), self.wire.limits)
 
-    def _found(self, reply: Reply) -> Article:
-        """The article that a reply such as "223 3000 <id>" is about."""
-        number, message_id = parts(ARTICLE, reply)
-        return Article(int(number), message_id, b"")
+
+def found(reply: Reply, content: bytes = b"") -> Article:
+    """The article that a reply such as "223 3000 <id>" is about."""
+    number, message_id = parts(ARTICLE, reply)
+    return Article(int(number), message_id, content)
 
 
 def words(*given: str) -> str:

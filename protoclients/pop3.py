@@ -14,8 +14,8 @@ Messages are numbered from 1 for the length of a session.
 """
 
 import re
-from collections.abc import Callable, Iterable
-from typing import BinaryIO, Self, overload
+from collections.abc import Iterable, Sequence
+from typing import Any, BinaryIO, Self, overload
 
 from . import sasl
 from .errors import ProtocolError, Refused
@@ -220,30 +220,35 @@ class POP3:
         If some are refused the others come all the same: then the first `Refused` is
         raised, with what came in `done`, as pairs of number and message.
         """
-        commands = [(number, f"RETR {number}") for number in numbers]
-        return self._many(commands, lambda: self.wire.read_block(limit))
+        return self._many([(number, f"RETR {number}") for number in numbers], limit)
 
     @exchange
     def top_many(
         self, numbers: Iterable[int], lines: int = 0, *, limit: int | None = None
     ) -> Messages:
         """Fetch the headers of several messages, and `lines` of each: like `retr_many`."""
-        commands = [(number, f"TOP {number} {lines}") for number in numbers]
-        return self._many(commands, lambda: self.wire.read_block(limit))
+        return self._many([(number, f"TOP {number} {lines}") for number in numbers], limit)
 
     @exchange
     def dele_many(self, numbers: Iterable[int]) -> None:
         """Mark several messages as deleted: like `retr_many`."""
-        self._many([(number, f"DELE {number}") for number in numbers], lambda: b"")
+        said = [(number, as_line(f"DELE {number}")) for number in numbers]
+        self.wire.answers(said, self._reply, self._pipelining(said))
 
-    def _many(self, commands: Commands, rest: Callable[[], bytes]) -> Messages:
+    def _many(self, commands: Commands, limit: int | None) -> Messages:
+        answers = self.wire.lines_and_blocks(b"+OK", limit)
+
         def answer() -> bytes:
-            self._reply()
-            return rest()
+            line, message = next(answers)
+            checked(text(line))
+            return message
 
         said = [(number, as_line(command)) for number, command in commands]
-        pipelining = len(said) > 1 and self._has("PIPELINING")
-        return [message for _, message in self.wire.answers(said, answer, pipelining)]
+        found = self.wire.answers(said, answer, self._pipelining(said))
+        return [message for _, message in found]
+
+    def _pipelining(self, said: Sequence[Any]) -> bool:
+        return len(said) > 1 and self._has("PIPELINING")
 
     # The UPDATE state (section 6)
 

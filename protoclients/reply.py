@@ -66,10 +66,14 @@ def read_reply(wire: Wire, *, free_text: bool = False) -> Reply:
 
 def read_line_reply(wire: Wire) -> Reply:
     """Read a reply that is one line whatever it says, as NNTP's are (RFC 3977 s. 3.1)."""
-    line = wire.read_line()
-    if line[3:4] == b"-":
+    return line_reply(wire.read_line())
+
+
+def line_reply(line: bytes) -> Reply:
+    """A reply that is one line: this one."""
+    code, more, rest = _parse(line)
+    if more:
         raise ProtocolError(f"a reply of several lines has no place here: {text(line)!r}")
-    code, _, rest = _parse(line)
     return Reply(code, (rest,))
 
 
@@ -80,7 +84,7 @@ def expect(reply: Reply, wanted: str) -> Reply:
     has no place here.
     """
     code = str(reply.code)
-    if all(want in ("x", digit) for want, digit in zip(wanted, code, strict=True)):
+    if code == wanted or code == wanted.replace("xx", code[1:]).replace("x", code[2]):
         return reply
     if code[0] in "45":
         raise Refused(reply)

@@ -23,12 +23,14 @@ from typing import Any, BinaryIO, TypeVar, cast, overload
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, TooSlow, WireError
 from .limits import LIMITS, Limits
 from .link import TLS, Door, Link
-from .octets import CRLF, DOT_LINE, WINDOW, Buffer, as_line, text
+from .octets import CRLF, DOT, DOT_LINE, END, WINDOW, Buffer, as_line, text
 
 __all__ = ["LIMITS", "TLS", "Door", "Limits", "Wire", "exchange"]
 
-# A chunk so small that copying it costs less than handling it by itself.
+# A chunk so small that copying it costs less than handling it by itself, in octets.
 LITTLE = 4096
+# A message so small that looking through it twice costs less than by the piece.
+SMALL = 16 * 1024
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -140,7 +142,9 @@ class Wire(Link):
         received = self._receive(wait=wait)
         if not received:
             raise Disconnected(f"{self.host} hung up before its answer was whole")
-        self._buffer = self._buffer[self._at :] + received
+        self._buffer = (
+            self._buffer[self._at :] + received if self.has_unread else bytes(received)
+        )
         self._at = 0
 
     def read_line(self, limit: int = 0) -> bytes:
@@ -184,6 +188,20 @@ class Wire(Link):
         self._at += 2
         return b""
 
+    def read_head(self, check: Callable[[bytes], object]) -> bytes:
+        """Read a line and a section, and return them with their line ends, without the
+        empty line. The line is given to `check` if the section has to be waited for."""
+        if not self.has_unread:
+            self._fill()
+        end = self._buffer.find(CRLF + CRLF, self._at)
+        if not 0 <= end - self._at <= self.limits.line:
+            line = self.read_line()
+            check(line)
+            return line + CRLF + self.read_section()
+        head = self._buffer[self._at : end + len(CRLF)]
+        self._at = end + len(CRLF + CRLF)
+        return head
+
     def piece(self, most: int = WINDOW) -> memoryview:
         """What is there, `most` octets at the most; nothing at the peer's end."""
         if self._at < len(self._buffer):
@@ -202,6 +220,16 @@ class Wire(Link):
             count -= len(found)
             self.progress(len(found))
             yield found
+
+    def read_counted(self, count: int, limit: int | None = None) -> bytes:
+        """Read the next `count` octets into memory, if they are no more than `limit`."""
+        end = self._at + count
+        most = self.limits.body if limit is None else limit
+        if end > len(self._buffer) or count > most:
+            return self.deliver(self.counted(count), None, limit)
+        found = self._buffer[self._at : end]
+        self._at = end
+        return found
 
     def rest(self) -> Iterator[Buffer]:
         """All octets until the peer says that it has no more, piece by piece."""
@@ -254,10 +282,8 @@ class Wire(Link):
             return
         self._at += self._buffer.startswith(b".", self._at)
         while True:
-            # One pass finds the end and takes off the dots. A single octet is found some
-            # fifty times faster: without a dot there is nothing to do.
             there = self._buffer[self._at :]
-            lines = there.split(b"\r\n.") if b"." in there else [there]
+            lines = DOT.split(there)  # one pass finds the end and takes off the dots
             end = next((n for n in range(1, len(lines)) if is_end(lines, n)), None)
             if end is not None:
                 found = CRLF.join(lines[:end])
@@ -276,19 +302,52 @@ class Wire(Link):
 
     def read_block(self, limit: int | None = None) -> bytes:
         """Read a dot-block of at most `limit` octets into memory."""
-        # Most messages are small and here already, perhaps with others behind them: then
-        # one look for the end is enough.
-        dot = self._buffer.find(b".", self._at)
-        end = (
-            self._buffer.find(DOT_LINE, max(self._at, dot - len(CRLF))) if dot >= 0 else -1
-        )
-        if end < 0 or dot == self._at:
-            return self.deliver(self.block(), None, limit)
-        found = self._buffer[self._at : end + len(CRLF)]
-        if dot < end:
-            found = found.replace(b"\r\n.", CRLF)
-        self._at = end + len(DOT_LINE)
-        return self.deliver([found], None, limit)
+        most = self.limits.body if limit is None else limit
+        while True:
+            # Most are small and here already: then one look is enough, and one more if a
+            # line begins with a dot.
+            at, buffer = self._at, self._buffer
+            end = dot = DOT.search(buffer, at)
+            if dot and not buffer.startswith(CRLF, dot.end()):
+                end = END.search(buffer, dot.end())
+            odd = buffer.startswith(b".", at) or (end and end.start() - at >= most)
+            if odd or (not end and len(buffer) - at > SMALL):
+                return self.deliver(self.block(), None, limit)
+            if end:
+                break
+            self._fill()
+        self._at = end.start() + len(DOT_LINE)
+        found = buffer[at : end.start() + len(CRLF)]
+        return found if dot is end else DOT.sub(CRLF, found)
+
+    def lines_and_blocks(
+        self, mark: bytes, limit: int | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Answers without an end: each is a line, and if that begins with `mark`, a
+        dot-block of at most `limit` octets. Those that are here already cost one pass."""
+        while True:
+            yield from self._whole_ones(mark, self.limits.body if limit is None else limit)
+            line = self.read_line()
+            while not line.startswith(mark):
+                yield line, b""
+                line = self.read_line()
+            yield line, self.read_block(limit)
+
+    def _whole_ones(self, mark: bytes, most: int) -> Iterator[tuple[bytes, bytes]]:
+        first, *parts = DOT.split(self._buffer[self._at :])
+        answer, most = [first], min(most, self.limits.line)
+        for part in parts:
+            if not part.startswith(CRLF):
+                answer.append(part)  # a line that was given a dot
+                continue
+            whole = CRLF.join(answer)
+            line, line_end, block = whole.partition(CRLF)
+            usual = line.startswith(mark) and b"\n" not in line
+            if not usual or b"" in answer or len(whole) > most:
+                return  # what is odd is looked at closely
+            self._at += len(whole) + len(answer) - 1 + len(DOT_LINE)
+            yield line, block + line_end
+            answer = [part[len(CRLF) :]]
 
     # Delivering
 

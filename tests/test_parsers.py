@@ -28,7 +28,7 @@ from protoclients import (
     telnet,
 )
 from protoclients.ftp import extended_port, facts, passive_port, quoted
-from protoclients.http1 import Headers, chunk_size, request_head
+from protoclients.http1 import Headers, chunk_size, field_lines, request_line
 from protoclients.pop3 import checked, numbers
 from protoclients.reply import Reply, expect
 
@@ -619,8 +619,9 @@ def test_a_body_may_have_its_limit_and_no_octet_more() -> None:
 
 
 def test_a_request_is_a_line_and_fields() -> None:
-    head = request_head("GET", "/?q=%20", [("Host", "a"), ("X-Empty", "")])
-    assert re.fullmatch(rb"GET /\?q=%20 HTTP/1\.1\r\nHost: a\r\nX-Empty: ?\r\n\r\n", head)
+    assert request_line("GET", "/?q=%20") == "GET /?q=%20 HTTP/1.1\r\n"
+    lines = field_lines([("Host", "a"), ("X-Empty", "")])
+    assert re.fullmatch(r"Host: a\r\nX-Empty: ?\r\n\r\n", lines)
 
 
 @pytest.mark.parametrize(
@@ -637,7 +638,7 @@ def test_a_request_that_could_be_read_otherwise_is_not_sent(
     method: str, target: str, name: str, value: str
 ) -> None:
     with pytest.raises(ValueError):
-        request_head(method, target, [(name, value)])
+        request_line(method, target) + field_lines([(name, value)])
 
 
 class Pipe(io.RawIOBase):

@@ -3,7 +3,7 @@
 from typing import BinaryIO, NamedTuple
 
 from protoclients.errors import ProtocolError
-from protoclients.http1 import Headers, Response
+from protoclients.http1 import Head, Headers, Response
 
 from .target import Target, parse
 
@@ -22,7 +22,7 @@ class Request(NamedTuple):
     body: bytes | BinaryIO
 
 
-def location(response: Response) -> str | None:
+def location(response: Response | Head) -> str | None:
     """Where a redirect points to; None if it is none."""
     return response.headers.get("Location") if response.status in REDIRECTS else None
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import Any, BinaryIO
 
 from protoclients.errors import LimitExceeded, Refused
-from protoclients.http1 import HTTP, LENGTH, Headers, Response
+from protoclients.http1 import HTTP, LENGTH, Head, Headers, Response
 
 from .output import Output, note, output, source
 from .redirects import FORM, SCHEMES, Request, location, redirected
@@ -30,17 +30,17 @@ EXAMPLES = """\
 
 
 class HeardHTTP(HTTP):
-    """HTTP that calls `heard` with each response as soon as its head is there: what is to
-    be done with the body depends on it."""
+    """HTTP that calls `heard` with each head as soon as it is there: what is to be done
+    with the body depends on it."""
 
-    def __init__(self, *where: Any, heard: Callable[[Response], None], **how: Any) -> None:
+    def __init__(self, *where: Any, heard: Callable[[Head], None], **how: Any) -> None:
         self.heard = heard
         super().__init__(*where, **how)
 
-    def _head(self) -> Response:
-        response = super()._head()
-        self.heard(response)
-        return response
+    def _head(self, method: str) -> Head:
+        found = super()._head(method)
+        self.heard(found)
+        return found
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,13 +116,13 @@ def ask(
     that is followed."""
     write = out.write
 
-    def heard(response: Response) -> None:
+    def heard(found: Head) -> None:
         if options.include or options.head:
-            write(head(response))
-        length = response.headers.get("Content-Length") or ""
-        if options.follow and location(response):
+            write(head_lines(found))
+        length = found.headers.get("Content-Length") or ""
+        if options.follow and location(found):
             out.write = len
-        elif response.status >= 200:
+        elif found.status >= 200:
             out.expect(int(length) if LENGTH.fullmatch(length) else None, target.path)
 
     http: HeardHTTP
@@ -135,9 +135,9 @@ def ask(
     return response
 
 
-def head(response: Response) -> bytes:
-    lines = [f"HTTP/{response.version} {response.status} {response.reason}".rstrip()]
-    lines += [f"{name}: {value}" for name, value in response.headers]
+def head_lines(found: Head) -> bytes:
+    lines = [f"HTTP/{found.version} {found.status} {found.reason}".rstrip()]
+    lines += [f"{name}: {value}" for name, value in found.headers]
     return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
 
 
