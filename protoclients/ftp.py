@@ -33,7 +33,9 @@ HOST_PORT = re.compile(r"(?<![0-9])" + ",".join(["([0-9]{1,3})"] * 6) + "(?![0-9
 # "(" <d><d><d> <tcp-port> <d> ")", with no host on purpose (RFC 2428 section 3)
 EXTENDED_PORT = re.compile(r"\(([!-~])\1\1([0-9]{1,5})\1\)")
 # A path in quotes, quotes inside it doubled (RFC 959 appendix II)
-QUOTED = re.compile(r'[^"]*"((?:[^"]|"")*)"(?!")')
+QUOTED = re.compile(r'[^"]*"((?:[^"]|"")*)"(?= |$)')
+# pure-ftpd and others do not double them.
+NOT_DOUBLED = re.compile(r'[^"]*"(.*?)"(?: |$)')
 # 213 and the size (RFC 3659 section 4.1), or the time as YYYYMMDDHHMMSS (section 2.3)
 SIZE = re.compile(r"[0-9]{1,20}")
 TIME = re.compile(r"[0-9]{14}(?:\.[0-9]{1,9})?")
@@ -69,7 +71,8 @@ class FTP:
         self.passive = passive
         self._epsv = True  # until the server refuses it
         self._type = "A"  # what a session begins with (section 5.1)
-        self._tls: TLS = False  # of the data connections
+        self._tls: TLS = False  # of the data connections,
+        self._tls_wanted: TLS = False  # and what it is to be
         self.wire = Wire(host, port, timeout=timeout, tls=tls, limits=limits)
         with self.wire.hanging_up():
             greeting = read_reply(self.wire, free_text=True)
@@ -89,9 +92,15 @@ class FTP:
         self._protect(tls)
 
     def _protect(self, tls: TLS) -> None:
-        self._command("PBSZ 0", "2xx")
-        self._command("PROT P", "2xx")
-        self._tls = tls
+        self._tls_wanted = tls
+        try:
+            self._command("PBSZ 0", "2xx")
+            self._command("PROT P", "2xx")
+        except Refused as error:
+            if error.reply.code not in (503, 530):
+                raise
+        else:  # otherwise the server wants to know first who we are: see `login`
+            self._tls = tls
 
     @exchange
     def login(
@@ -116,7 +125,10 @@ class FTP:
             reply = self._ask(f"PASS {password}")
         if reply.code == 332:
             reply = self._ask(f"ACCT {account}")
-        return expect(reply, "2xx")
+        expect(reply, "2xx")
+        if self._tls_wanted and not self._tls:
+            self._protect(self._tls_wanted)
+        return reply
 
     # Directories
 
@@ -346,6 +358,10 @@ class FTP:
         """Open a data connection for the command in `line`; at the end close it, and read
         the reply that says whether all went well."""
         octets(line)
+        if self._tls_wanted and not self._tls:
+            raise ProtocolError(
+                "PBSZ and PROT were refused, and this is not to go in clear"
+            )
         with contextlib.ExitStack() as at_end:
             if self.passive:
                 data = at_end.enter_context(contextlib.closing(self._enter_passive()))
@@ -453,10 +469,11 @@ def extended_port(reply: Reply) -> int:
 
 def quoted(reply: Reply) -> str:
     """The path in a 257 reply, whose own quotes are doubled."""
-    match = QUOTED.match(reply.text)
-    if not match:
-        raise ProtocolError(f"no path in quotes: {reply}")
-    return match[1].replace('""', '"')
+    if match := QUOTED.match(reply.text):
+        return match[1].replace('""', '"')
+    if match := NOT_DOUBLED.match(reply.text):
+        return match[1]
+    raise ProtocolError(f"no path in quotes: {reply}")
 
 
 def facts(line: str) -> tuple[str, Facts]:

@@ -27,7 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple, Self
 
 from . import sasl
-from .errors import LimitExceeded, ProtocolError, WireError
+from .errors import Disconnected, LimitExceeded, ProtocolError, WireError
 from .octets import CRLF, Buffer, in_pieces, rows
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
@@ -35,7 +35,7 @@ PORT, TLS_PORT = 80, 443
 
 # status-line = HTTP-version SP status-code SP [ reason-phrase ] (section 4). Some servers
 # leave out the last SP with the phrase.
-STATUS_LINE = re.compile(rb"HTTP/(1\.[0-9]) ([1-5][0-9][0-9])(?: ([^\r\n\0]*))?")
+STATUS_LINE = re.compile(rb"HTTP/(1\.[0-9]) ([1-9][0-9][0-9])(?: ([^\r\n\0]*))?")
 # field-line = field-name ":" OWS field-value OWS (section 5): no space before the colon.
 FIELD_LINE = re.compile(
     r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)\r\n", re.MULTILINE
@@ -204,7 +204,10 @@ class HTTP:
             self.wire.send_ahead(itertools.chain([head], pieces))
         else:
             self.wire.send_more(head)
-        return self._response(method, into, limit)
+        response = self._response(method, into, limit)
+        if self.wire.is_sending:  # it would take the rest of the body for a request
+            self._hang_up()
+        return response
 
     @exchange
     def get_many(
@@ -250,6 +253,8 @@ class HTTP:
 
     def _response(self, method: str, into: BinaryIO | None, limit: int | None) -> Response:
         """Read the final response; what comes before it is interim."""
+        if self._done:
+            raise Disconnected(f"{self.wire.host} closes after its last response")
         interim: list[Response] = []
         while (head := self._head(method)).status < 200:
             interim.append(
@@ -267,9 +272,8 @@ class HTTP:
         else:
             found = self.wire.deliver(self._pieces(length, trailers), into, limit)
             body, size = (found, len(found)) if isinstance(found, bytes) else (b"", found)
-        if length is None or not stays_open or self.wire.is_sending:
-            self._done = True
-            self.wire.close()
+        if length is None or not stays_open:
+            self._hang_up()
         return Response(
             version, status, reason, Headers(headers), body, size, trailers, interim
         )
@@ -285,6 +289,10 @@ class HTTP:
             trailers += parse_fields(self.wire.read_section())
         else:
             yield from self.wire.rest() if length is None else self.wire.counted(length)
+
+    def _hang_up(self) -> None:
+        self._done = True
+        self.wire.close()
 
     def close(self) -> None:
         """Close the connection."""

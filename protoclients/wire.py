@@ -15,6 +15,7 @@ Those live here, once, with their limits; the clock, TLS and the socket itself a
 
 import contextlib
 import functools
+import re
 import ssl
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +32,8 @@ __all__ = ["LIMITS", "TLS", "Door", "Limits", "Wire", "exchange"]
 LITTLE = 4096
 # A message so small that looking through it twice costs less than by the piece.
 SMALL = 16 * 1024
+
+BARE_LF = re.compile(rb"\n(?<!\r\n)")
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -108,10 +111,10 @@ class Wire(Link):
         What was received before the handshake would count as the server's word after it,
         though anybody on the way may have put it there: it is a `ProtocolError`.
         """
-        self._hear_nothing()
+        self._hear_nothing(perhaps_a_goodbye=False)
         super().start_tls(tls, session)
 
-    def _hear_nothing(self) -> None:
+    def _hear_nothing(self, perhaps_a_goodbye: bool = True) -> None:
         if self.closed:
             raise Disconnected(f"{self.host}: the connection is closed on this side")
         if self._at == len(self._buffer) and self._is_readable():
@@ -120,7 +123,20 @@ class Wire(Link):
                 self._fill(wait=False)
         if self._at < len(self._buffer):
             unasked = text(self._buffer[self._at : self._at + 80])
+            if perhaps_a_goodbye and self._hears_the_end():  # tired of waiting: 421, 408
+                raise Disconnected(
+                    f"{self.host} hung up, and its last words were {unasked!r}"
+                )
             raise ProtocolError(f"{self.host} spoke before it was asked: {unasked!r}")
+
+    def _hears_the_end(self) -> bool:
+        try:
+            self._fill(wait=False)
+        except Disconnected:
+            return True
+        except TooSlow:  # there is neither more nor an end
+            pass
+        return False
 
     @property
     def has_unread(self) -> bool:
@@ -128,7 +144,8 @@ class Wire(Link):
         return self._at < len(self._buffer)
 
     def has_ended(self) -> bool:
-        """Whether the peer hung up since it last spoke; what else it said is an error."""
+        """Whether the peer hung up since it was last asked, perhaps with a last word. What
+        it says and stays is an error."""
         try:
             self._hear_nothing()
         except Disconnected:
@@ -173,19 +190,23 @@ class Wire(Link):
     def read_section(self) -> bytes:
         """Read lines up to an empty one, `Limits.head` octets of them, and return them
         with their line ends, without the empty one."""
-        searched, limit = 0, self.limits.head
-        while not self._buffer.startswith(CRLF, self._at):
+        searched, limit, end = 0, self.limits.head, -1
+        while end < 0 and not self._buffer.startswith(CRLF, self._at):
             end = self._buffer.find(CRLF + CRLF, self._at + searched)
-            size = (len(self._buffer) if end < 0 else end) - self._at
-            if size > limit:
+            section = self._buffer[self._at : end + len(CRLF) if end >= 0 else None]
+            if len(section) > limit + len(CRLF):
                 raise LimitExceeded(f"{self.host}: a head of more than {limit} octets")
+            if found := BARE_LF.search(section, searched):
+                line = section[: found.end()].rpartition(CRLF)[2]
+                raise ProtocolError(
+                    f"{self.host}: a line ends with a bare LF: {line[:60]!r}"
+                )
             if end >= 0:
-                section = self._buffer[self._at : end + 2]
-                self._at = end + 4
+                self._at = end + len(CRLF + CRLF)
                 return section
-            searched = max(0, size - 3)
+            searched = max(0, len(section) - 3)
             self._fill()
-        self._at += 2
+        self._at += len(CRLF)
         return b""
 
     def read_head(self, check: Callable[[bytes], object]) -> bytes:
