@@ -1,0 +1,158 @@
+"""What servers in use do that an RFC does not have, or that few clients expect.
+
+Seen in Apache, Node's http, mini_httpd, proftpd, pure-ftpd, Exim and aioftp.
+"""
+
+import contextlib
+import select
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from protoclients import FTP, HTTP, NNTP, POP3, SMTP, Disconnected, ProtocolError
+from protoclients.http1 import Response
+from protoclients.wire import Wire
+
+from .test_hostile_cases import (
+    HEAR,
+    HEAR_HEAD,
+    HELLO,
+    NOOP,
+    PATIENCE,
+    SILENT,
+    Script,
+    ftp,
+    head,
+    playing,
+)
+
+HOST = "127.0.0.1"
+LAST_WORDS = {"smtp": b"421 too long\r\n", "ftp": b"421 Idle timeout\r\n"}
+LAST_WORDS |= {"nntp": b"400 idle\r\n"}
+KINDS: dict[str, Any] = {"ftp": FTP, "nntp": NNTP, "pop3": POP3, "smtp": SMTP}
+
+
+def wait_for_the_end(wire: Wire) -> None:
+    """Until the server has said its last word and hung up."""
+    poll = select.poll()
+    poll.register(wire, select.POLLRDHUP)
+    assert poll.poll(PATIENCE * 1000)
+
+
+@pytest.mark.parametrize("protocol", LAST_WORDS)
+def test_a_server_that_was_tired_of_waiting_has_hung_up(protocol: str) -> None:
+    script: Script = [HELLO[protocol], LAST_WORDS[protocol]]
+    words = LAST_WORDS[protocol].decode().strip()
+    with playing(script) as server:
+        client = KINDS[protocol](HOST, server.port, timeout=PATIENCE)
+        wait_for_the_end(client.wire)
+        with pytest.raises(Disconnected, match=words):
+            getattr(client, NOOP[protocol])()
+
+
+@pytest.mark.parametrize("protocol", LAST_WORDS)
+def test_leaving_a_server_that_was_tired_of_waiting_is_no_error(protocol: str) -> None:
+    script: Script = [HELLO[protocol], LAST_WORDS[protocol]]
+    with (
+        playing(script) as server,
+        KINDS[protocol](HOST, server.port, timeout=PATIENCE) as client,
+    ):
+        wait_for_the_end(client.wire)
+
+
+def test_after_a_408_that_nobody_asked_for_the_request_opens_a_new_connection() -> None:
+    answers = [head(b"Connection: close", status=b"HTTP/1.1 408 Request Timeout")]
+    answers += [head(b"Content-Length: 2") + b"ok"]
+    with socket.create_server((HOST, 0)) as listener:
+
+        def run() -> None:
+            for answer in answers:
+                connection, _ = listener.accept()
+                with connection:
+                    if b"408" not in answer:
+                        connection.recv(65536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        with HTTP(HOST, listener.getsockname()[1], timeout=PATIENCE) as http:
+            wait_for_the_end(http.wire)
+            assert http.get("/").body == b"ok"
+        thread.join(PATIENCE)
+
+
+def test_a_status_beyond_599_is_a_status() -> None:
+    with playing([HEAR_HEAD, head(status=b"HTTP/1.1 999 Request denied")]) as server:
+        http = HTTP(HOST, server.port, timeout=PATIENCE)
+        with contextlib.closing(http):
+            assert http.get("/").status == 999
+
+
+@pytest.mark.parametrize("fields", [b"A: b\n\nhi\n", b"A: b\nC: d\r\n", b"\nhi"])
+def test_a_bare_lf_in_a_head_is_heard_at_once_though_the_server_stays(
+    fields: bytes,
+) -> None:
+    with playing([HEAR_HEAD, b"HTTP/1.0 200 OK\r\n" + fields, SILENT]) as server:
+        http = HTTP(HOST, server.port, timeout=PATIENCE)
+        with pytest.raises(ProtocolError, match="bare LF"):
+            http.get("/")
+
+
+def test_many_requests_may_be_answered_while_the_last_are_still_sent() -> None:
+    count, answer = 20_000, head(b"Content-Length: 1") + b"x"
+    with socket.create_server((HOST, 0)) as listener:
+
+        def run() -> None:
+            connection, _ = listener.accept()
+            held = b""
+            with connection:
+                while more := connection.recv(4096):
+                    *requests, held = (held + more).split(b"\r\n\r\n")
+                    connection.sendall(answer * len(requests))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        with HTTP(HOST, listener.getsockname()[1], timeout=PATIENCE) as http:
+            found: list[Response] = http.get_many(["/" + "x" * 500] * count)
+            assert len(found) == count
+        thread.join(PATIENCE)
+
+
+def test_a_server_that_will_close_is_not_asked_for_more() -> None:
+    answer = head(b"Content-Length: 1", b"Connection: close") + b"x"
+    with playing([HEAR_HEAD, HEAR_HEAD, answer]) as server:
+        http = HTTP(HOST, server.port, timeout=PATIENCE)
+        with pytest.raises(Disconnected, match=r"closes after its last response.*/b"):
+            http.get_many(["/a", "/b"])
+        http.close()
+
+
+def test_ftp_asks_again_for_protection_where_the_server_wants_a_login_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Wire, "start_tls", lambda *_: None)
+    refused = [HEAR, b"503 not logged in\r\n"]
+    script = ftp(HEAR, b"234 go\r\n", *refused, HEAR, b"331 pw\r\n", HEAR, b"230 in\r\n")
+    with playing([*script, *[HEAR, b"200 ok\r\n"] * 2]) as server:
+        client = FTP(HOST, server.port, timeout=PATIENCE)
+        client.auth_tls()
+        client.login("u", "p")
+        client.close()
+    lines = server.heard.split(b"\r\n")
+    assert lines[:-1] == [
+        b"AUTH TLS", b"PBSZ 0", b"USER u", b"PASS p", b"PBSZ 0", b"PROT P",
+    ]  # fmt: skip
+
+
+def test_ftp_sends_nothing_in_clear_that_was_to_be_protected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Wire, "start_tls", lambda *_: None)
+    script = ftp(HEAR, b"234 go\r\n", HEAR, b"503 no\r\n", HEAR, b"200 type\r\n")
+    with playing(script) as server:
+        client = FTP(HOST, server.port, timeout=PATIENCE)
+        client.auth_tls()
+        with pytest.raises(ProtocolError, match="in clear"):
+            client.retr("x")
