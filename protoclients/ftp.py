@@ -426,9 +426,11 @@ class FTP:
         most = self.wire.limits.entries
         if listing.count(b"\n") > most:
             raise LimitExceeded(f"a listing of more than {most} lines")
-        # Not every server keeps to CR LF here, and a listing has no other end to miss.
-        lines = text(listing).replace("\r\n", "\n")
-        return lines.removesuffix("\n").split("\n") if lines else []
+        lines = text(listing).split("\r\n")
+        if len(lines) <= listing.count(b"\n"):
+            # Not every server keeps to CR LF here, and a listing has no other end to miss.
+            lines = text(listing).replace("\r\n", "\n").split("\n")
+        return lines if lines[-1] else lines[:-1]
 
     def _store(self, line: str, source: bytes | BinaryIO, offset: int = 0) -> int:
         octets(f"{offset} {line}")

@@ -6,14 +6,13 @@ limit is a `LimitExceeded` that names it. Where a server of yours is right to sa
     HTTP("localhost", 8080, limits=Limits(head=1024 * 1024))
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 KIB = 1024
 MIB = 1024 * KIB
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """The most that is taken of a server, in octets where nothing else is said."""
 
     # A line. The RFCs ask for 512 (SMTP and POP3 replies, NNTP), mail has lines of 998,

@@ -13,6 +13,7 @@ import selectors
 import socket
 import ssl
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, Self, TypeVar
@@ -31,7 +32,8 @@ TLS_RECORD = 16 * 1024
 SLACK = 0.05
 # How often to look for an answer before going to sleep: some 70 µs. To be woken takes
 # longer, on a virtual machine at least, than a server nearby takes to answer. So small
-# exchanges with it are twice as fast.
+# exchanges with it are twice as fast. Where the program has other threads they may need
+# the interpreter, and one of them may be the server: then nothing is looked for.
 LOOKS = 100
 WINDOWS = os.name == "nt"
 # Linux alone has it. See `_receive`.
@@ -244,7 +246,7 @@ class Link:
             self._send_ahead()
         still_sending = self.is_tls and self._ahead is not None
         self._arm(wait and not still_sending)
-        if wait and not self._heard and self._poll:
+        if wait and not self._heard and self._poll and threading.active_count() == 1:
             for _ in range(LOOKS):
                 if self._poll.poll(0):
                     break
@@ -337,6 +339,11 @@ class Link:
                 return  # it may have said why before it hung up
             self.progress(count)
             self._unsent = self._unsent[count:]
+
+    @property
+    def unsent(self) -> int:
+        """How many octets of the piece that `send_ahead` is at have not gone out yet."""
+        return len(self._unsent)
 
     @property
     def is_sending(self) -> bool:

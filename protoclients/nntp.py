@@ -15,6 +15,7 @@ A reply is one line. Whether a dot-block follows depends on the code *and on the
 """
 
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,6 +42,7 @@ BLOCKS = {
     "OVER": "224",
 }
 # The fields of an overview line after the number; further ones name themselves (s. 8.3.2).
+OVERVIEW_LINE = re.compile(r"[0-9]{1,20}(?:\t[^\t\n]*){7,}")
 OVERVIEW = ("Subject", "From", "Date", "Message-ID", "References", ":bytes", ":lines")
 
 GROUP = re.compile(
@@ -95,7 +97,7 @@ class Fields(dict[str, str]):
 
 
 class Overview(NamedTuple):
-    """A line about an article: its number, and the rest of the line with its fields."""
+    """A line about an article, and the number that it begins with."""
 
     number: int
     line: str
@@ -104,7 +106,7 @@ class Overview(NamedTuple):
     def fields(self) -> Fields:
         """The fields by name: Subject, From, Date, Message-ID, References, :bytes, :lines,
         and what else the server has."""
-        values = self.line.split("\t")
+        _, *values = self.line.split("\t")
         fields = Fields(zip(OVERVIEW, values, strict=False))
         for more in filter(None, values[len(OVERVIEW) :]):  # empty: not in this article
             name, _, value = more.partition(":")
@@ -419,15 +421,25 @@ def overviews(listing: str, limits: Limits) -> Overviews:
     """The lines of an overview: a number, and at least seven fields (section 8.3.2)."""
     if listing.count("\n") > limits.entries:
         raise LimitExceeded(f"an overview of more than {limits.entries} articles")
-    found: Overviews = []
-    for row in listing.split("\r\n")[:-1]:
-        number, _, line = row.partition("\t")
-        if not (number.isdecimal() and number.isascii() and len(number) <= 20):
-            raise ProtocolError(f"no number before an overview: {row[:80]!r}")
-        if line.count("\t") < len(OVERVIEW) - 1 or "\n" in line:
-            raise ProtocolError(f"not the seven fields of an overview: {row[:80]!r}")
-        found.append(Overview(int(number), line))
-    return found
+    lines = listing.split("\r\n")[:-1]
+    numbers = [line.partition("\t")[0] for line in lines]
+    # Whether all are right is asked at once: it takes half of the time.
+    right = re.fullmatch("[0-9]*", "".join(numbers)) and listing.count("\n") == len(lines)
+    lengths = {*map(len, numbers)}
+    if not right or lengths - {*range(1, 21)} or min_tabs(lines) < len(OVERVIEW):
+        odd = next((line for line in lines if not OVERVIEW_LINE.fullmatch(line)), "")
+        raise ProtocolError(
+            f"not a number and the seven fields of an overview: {odd[:80]!r}"
+        )
+    # The tuple's own constructor: the one with names takes three times as long.
+    return [
+        tuple.__new__(Overview, pair) for pair in zip(map(int, numbers), lines, strict=True)
+    ]
+
+
+def min_tabs(lines: list[str]) -> int:
+    """How many tabs there are in the line that has the fewest."""
+    return min([line.count("\t") for line in lines], default=sys.maxsize)
 
 
 def table(keyword: str, found: Rows) -> Table:

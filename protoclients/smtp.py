@@ -58,7 +58,9 @@ class SMTP:
         port = (TLS_PORT if tls else PORT) if port is None else port
         self.wire = Wire(host, port, timeout=timeout, tls=tls, limits=limits)
         self.extensions: Extensions | None = None  # None: not greeted yet
-        self._end_said = True  # False while a mail is on its way, and its end is not
+        # While a mail is on its way: how many octets come after its end, in the piece with
+        # the end; None before that piece.
+        self._behind_end: int | None = 0
         self._said = 0  # chunks of it
         self._refusal: Refused | None = None  # of one of them
         with self.wire.hanging_up():
@@ -153,7 +155,8 @@ class SMTP:
         BODY=8BITMIME and SMTPUTF8 are declared where the server knows them. Raises
         `Refused` if no recipient is left, with all in `done`.
         """
-        lines = self._envelope(sender, recipients, message)
+        lines = envelope(sender, recipients)
+        lines[0] += self._parameters(sender, recipients, message)
         chunking = "CHUNKING" in self._greeted()
         refused = self._agreed(self._say(lines, data=not chunking), recipients)
         self._chunks(message) if chunking else self._content(message)
@@ -171,10 +174,10 @@ class SMTP:
         done: list[tuple[int, dict[str, Reply]]] = []
         refusal: Refused | None = None
         mails = list(mails)
-        for sender, recipients, _ in mails:
-            envelope(sender, recipients)  # a mistake in the last is found before the first
+        # A mistake in the last is found before the first is sent.
+        envelopes = [envelope(sender, recipients) for sender, recipients, _ in mails]
         try:
-            for number, outcome in enumerate(self._outcomes(mails)):
+            for number, outcome in enumerate(self._outcomes(mails, envelopes)):
                 if isinstance(outcome, Refused):
                     refusal = refusal or outcome
                 else:
@@ -187,8 +190,11 @@ class SMTP:
             raise refusal
         return [refused for _, refused in done]
 
-    def _outcomes(self, mails: list[Mail]) -> Iterator[dict[str, Reply] | Refused]:
-        envelopes = [self._envelope(*mail) for mail in mails]
+    def _outcomes(
+        self, mails: list[Mail], envelopes: list[list[str]]
+    ) -> Iterator[dict[str, Reply] | Refused]:
+        for mail, lines in zip(mails, envelopes, strict=True):
+            lines[0] += self._parameters(*mail)
         if "PIPELINING" not in self._greeted():
             for mail in mails:
                 self.wire.restart_clock()
@@ -225,13 +231,6 @@ class SMTP:
         except Refused as error:
             return error
         return outcome
-
-    def _envelope(
-        self, sender: str, recipients: Sequence[str], message: bytes | BinaryIO
-    ) -> list[str]:
-        """The lines of MAIL, with its parameters, and of every RCPT."""
-        mail, *rcpts = envelope(sender, recipients)
-        return [" ".join((mail, *self._parameters(sender, recipients, message))), *rcpts]
 
     def _say(self, lines: list[str], data: bool) -> list[Reply]:
         """Say an envelope, and DATA if it can help; return the replies so far."""
@@ -279,11 +278,19 @@ class SMTP:
         return self._accepted()
 
     def _flow(self, content: Iterable[bytes], group: bytes = b"") -> Iterator[bytes]:
-        """A content as it goes out, and the commands that may go with it."""
-        self._end_said = False
-        yield from content
-        self._end_said = True
-        yield group
+        """A content as it goes out, its end together with the commands that may follow."""
+        self._behind_end = None
+        last = b""
+        for piece in content:
+            if last:
+                yield last
+            last = piece
+        self._behind_end = len(group)
+        yield last + group
+
+    @property
+    def _end_said(self) -> bool:
+        return self._behind_end is not None and self.wire.unsent <= self._behind_end
 
     def _accepted(self, in_part: bool = False) -> Reply:
         """The reply to a content: with a 250 the server answers for the mail."""
@@ -319,8 +326,7 @@ class SMTP:
             raise self._refusal
 
     def _bdat(self, message: bytes | BinaryIO) -> Iterator[bytes]:
-        self._end_said = False
-        chunk = None
+        self._behind_end = chunk = None
         for lines in in_lines(message):
             if chunk is not None:
                 self._said += 1
@@ -328,7 +334,7 @@ class SMTP:
             if self._refusal:
                 return
             chunk = lines
-        self._end_said = True
+        self._behind_end = 0
         self._said += 1
         yield b"BDAT %d LAST\r\n%b" % (len(chunk or b""), chunk or b"")
 
@@ -340,19 +346,20 @@ class SMTP:
 
     def _parameters(
         self, sender: str, recipients: Sequence[str], message: bytes | BinaryIO
-    ) -> list[str]:
+    ) -> str:
         """What MAIL should tell the server about the mail, of the things it knows."""
+        known, said = self._greeted(), ""
         octets_known = message if isinstance(message, bytes) else b""
-        header = octets_known.partition(b"\r\n\r\n")[0]
         international = not "".join((sender, *recipients)).isascii()
-        if international and "SMTPUTF8" not in self._greeted():
+        if international and "SMTPUTF8" not in known:
             raise ValueError("an address that is not ASCII, and the server has no SMTPUTF8")
-        wanted = {
-            "SIZE": f"SIZE={len(octets_known)}" if octets_known else "",  # RFC 1870
-            "8BITMIME": "" if octets_known.isascii() else "BODY=8BITMIME",  # RFC 6152
-            "SMTPUTF8": "" if header.isascii() and not international else "SMTPUTF8",
-        }
-        return [wanted[name] for name in wanted if wanted[name] and name in self._greeted()]
+        if octets_known and "SIZE" in known:
+            said += f" SIZE={len(octets_known)}"  # RFC 1870
+        if not octets_known.isascii():
+            header = octets_known.partition(b"\r\n\r\n")[0]
+            international = international or not header.isascii()
+            said += " BODY=8BITMIME" if "8BITMIME" in known else ""  # RFC 6152
+        return said + (" SMTPUTF8" if international and "SMTPUTF8" in known else "")
 
     # At any time (section 4.1.4)
 

@@ -17,6 +17,7 @@ import contextlib
 import functools
 import re
 import ssl
+import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, TypeVar, cast, overload
@@ -30,6 +31,8 @@ __all__ = ["LIMITS", "TLS", "Door", "Limits", "Wire", "exchange"]
 
 # A chunk so small that copying it costs less than handling it by itself, in octets.
 LITTLE = 4096
+# How many chunks of one size are compared at once.
+ALIKE = 256
 # A message so small that looking through it twice costs less than by the piece.
 SMALL = 16 * 1024
 
@@ -235,6 +238,9 @@ class Wire(Link):
     def counted(self, count: int) -> Iterator[Buffer]:
         """The next `count` octets, piece by piece."""
         while count:
+            if count < LITTLE and not self.has_unread:
+                with contextlib.suppress(Disconnected):  # which comes again, below
+                    self._fill()  # with what comes after it: one call less
             found = self.piece(count)
             if not found:
                 raise Disconnected(f"{self.host} hung up with {count} octets to come")
@@ -267,24 +273,38 @@ class Wire(Link):
         """
         limit = self.limits.chunk_line
         while True:
-            found, at = [], self._at
-            while 0 <= (end_of_line := self._buffer.find(CRLF, at)) - at < limit:
-                begin = end_of_line + len(CRLF)
-                size = size_of(self._buffer[at:end_of_line])
-                end = begin + size
-                if not 0 < size <= LITTLE or self._buffer[end : end + len(CRLF)] != CRLF:
-                    break  # large, the last, or not all here
-                found.append(self._buffer[begin:end])
-                at = end + len(CRLF)
-            self._at = at
-            if found:
-                yield self._note(b"".join(found))
+            if found := self._little_chunks(size_of):
+                yield self._note(found)
             size = size_of(self.read_line(limit))
             if not size:
                 return
             yield from self.counted(size)
-            if self.deliver(self.counted(len(CRLF)), None) != CRLF:
+            while len(self._buffer) - self._at < len(CRLF):
+                self._fill()
+            if not self._buffer.startswith(CRLF, self._at):
                 raise ProtocolError(f"{self.host}: a chunk is longer than its size")
+            self._at += len(CRLF)
+
+    def _little_chunks(self, size_of: Callable[[bytes], int]) -> bytes:
+        buffer, at, limit = self._buffer, self._at, self.limits.chunk_line
+        found: list[bytes] = []
+        last, alike = b"", 0
+        while 0 <= (line_end := buffer.find(CRLF, at)) - at < limit:
+            line, begin = buffer[at:line_end], line_end + len(CRLF)
+            size = size_of(line)
+            end = begin + size
+            if not 0 < size <= LITTLE or buffer[end : end + len(CRLF)] != CRLF:
+                break  # large, the last, or not all here
+            found.append(buffer[begin:end])
+            at = end + len(CRLF)
+            alike = alike + 1 if line == last else 0
+            last = line
+            if alike > 2:
+                more = chunks_alike(buffer, at, line, size)
+                found += more
+                at += len(more) * (at - begin + len(line) + len(CRLF))
+        self._at = at
+        return b"".join(found)
 
     def _note(self, found: bytes) -> bytes:
         self.progress(len(found))
@@ -448,3 +468,19 @@ def is_end(lines: list[bytes], n: int) -> bool:
     """Whether of `lines`, which stood apart by CR LF and a dot, the one before `n` is the
     last: after the dot comes CR LF, its own or that of the next dot."""
     return lines[n].startswith(CRLF) or (not lines[n] and n + 1 < len(lines))
+
+
+def chunks_alike(buffer: bytes, at: int, line: bytes, size: int) -> list[bytes]:
+    """The chunks from `at` on, as far as all have the same `line` and so `size` octets.
+
+    The octets around the chunks then stand in columns, and a column is compared at once.
+    """
+    before = len(line) + len(CRLF)
+    stride = before + size + len(CRLF)
+    count = min((len(buffer) - at) // stride, ALIKE)
+    frame = [*enumerate(line + CRLF), *enumerate(CRLF, before + size)]
+    for place, octet in frame:
+        column = buffer[at + place : at + count * stride : stride]
+        count = len(column) - len(column.lstrip(bytes([octet])))
+    run = memoryview(buffer)[at : at + count * stride]
+    return [chunk for (chunk,) in struct.iter_unpack(f"{before}x{size}s2x", run)]

@@ -775,7 +775,7 @@ NNTP_CASES: Cases = {
         Fails(ProtocolError)),
     "OVER with a huge number": (
         nntp(b"224 x\r\n" + b"9" * 21 + OVERVIEW_LINE + b"\r\n.\r\n"), lambda c: c.over(1),
-        Fails(ProtocolError, "no number")),
+        Fails(ProtocolError, "not a number")),
     "OVER in superscript": (
         nntp("224 x\r\n²\ts\tf\td\ti\t\t5\t1\r\n.\r\n".encode()),
         lambda c: c.over(1), Fails(ProtocolError)),
