@@ -99,6 +99,7 @@ class Link:
         self.is_tls = False
         self.closed = False
         self.in_exchange = False
+        self.speaking = False  # something was said, and its answer is not all read
         self._window = memoryview(bytearray(FIRST_WINDOW))
         self._ahead: Iterator[Buffer] | None = None  # to be said while we listen
         self._unsent = memoryview(b"")
@@ -271,7 +272,7 @@ class Link:
     def _send(self, data: Buffer, flags: int = 0) -> int:
         """Hand octets to the kernel and return how many it took."""
         self._arm()
-        self._heard = False
+        self._heard, self.speaking = False, True
         try:
             return self._socket.send(data, flags)
         except (BlockingIOError, TimeoutError) as error:

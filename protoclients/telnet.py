@@ -28,6 +28,7 @@ BINARY, ECHO, SGA, TTYPE, NAWS = 0, 1, 3, 24, 31  # RFC 856, 857, 858, 1091, 107
 IS, SEND = 0, 1  # inside SB TTYPE
 
 FF = bytes([IAC])
+CR_NUL = re.compile(rb"\r\0")
 
 # The Q method (RFC 1143 section 7). For each state of one side of an option: the state
 # after a yes or a no from the peer, or from our own user, and what is said about it.
@@ -295,7 +296,7 @@ class Telnet:
         if self._after_cr:
             data = data.removeprefix(b"\0")
         self._after_cr = data.endswith(b"\r")
-        return data.replace(b"\r\0", b"\r") if b"\0" in data else data
+        return CR_NUL.sub(b"\r", data) if b"\0" in data else data
 
     def close(self) -> None:
         """Close the connection; Telnet has no goodbye."""

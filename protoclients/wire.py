@@ -46,9 +46,10 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 def exchange(method: Method) -> Method:
     """Make a client's method an exchange: on one clock, it ends in an answer or hangs up.
 
-    A `Refused` is an answer, and a `ValueError` comes before anything is said. Whatever
-    else ends the method early (a `WireError`, Ctrl-C, a full disk) leaves an answer half
-    read on the connection: nobody may take the rest of it for the next one.
+    A `Refused` is an answer, and a caller's mistake, a `ValueError`, is found before
+    anything is said. Whatever else ends the method early (a `WireError`, Ctrl-C, a full
+    disk, a file that is closed) leaves an answer half read on the connection: nobody may
+    take the rest of it for the next one.
 
     The clock is that of the method that was called from outside, whatever others it calls.
     """
@@ -57,15 +58,17 @@ def exchange(method: Method) -> Method:
     def speak(client: Any, *args: Any, **kwargs: Any) -> Any:
         wire = client.wire
         if wire.in_exchange:
-            return method(client, *args, **kwargs)
-        wire.in_exchange = True
+            answer = method(client, *args, **kwargs)
+            wire.speaking = False
+            return answer
+        wire.in_exchange, wire.speaking = True, False
         wire.restart_clock()
         try:
             return method(client, *args, **kwargs)
-        except (Refused, ValueError):
-            raise
-        except BaseException:
-            client.wire.close()
+        except BaseException as error:
+            mistake = isinstance(error, ValueError) and not client.wire.speaking
+            if not (mistake or isinstance(error, Refused)):
+                client.wire.close()
             raise
         finally:
             wire.in_exchange = False

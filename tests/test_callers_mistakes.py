@@ -6,6 +6,7 @@ soon as it is there. The server greets and says nothing more: a client that spea
 
 import contextlib
 import inspect
+import io
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -150,3 +151,39 @@ def test_a_line_end_in_the_name_of_a_host_is_an_error(bad: str) -> None:
         for host in ("", f"localhost{bad}", f"{bad}localhost"):
             with pytest.raises(ValueError):
                 call(host, 9)
+
+
+# A file that is closed is the caller's mistake too, but an answer is half read by then.
+
+
+def closed_file() -> io.BytesIO:
+    file = io.BytesIO()
+    file.close()
+    return file
+
+
+CLOSED_FILES = {
+    "POP3 retr": lambda lab: (POP3, lab.pop3, lambda c: c.retr(1, closed_file())),
+    "NNTP article": lambda lab: (
+        NNTP, lab.nntp, lambda c: (c.group("lab.announce"), c.article(1, closed_file()))),
+    "NNTP post": lambda lab: (NNTP, lab.nntp, lambda c: c.post(closed_file())),
+    "SMTP send": lambda lab: (
+        SMTP, lab.smtp, lambda c: c.send("a@b.test", ["student@example.test"], closed_file())),
+    "FTP retr": lambda lab: (FTP, lab.ftp, lambda c: c.retr("README.txt", closed_file())),
+    "FTP stor": lambda lab: (FTP, lab.ftp, lambda c: c.stor("incoming/x", closed_file())),
+    "HTTP get": lambda lab: (HTTP, lab.http, lambda c: c.get("/", into=closed_file())),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLOSED_FILES)
+def test_a_closed_file_leaves_no_half_answer_for_the_next_command(
+    name: str, lab: Any
+) -> None:
+    kind, where, call = CLOSED_FILES[name](lab)
+    client = kind(where.host, where.port)
+    with contextlib.closing(client):
+        if kind in (POP3, FTP):
+            client.login(where.user, where.password)
+        with pytest.raises(ValueError, match="closed file"):
+            call(client)
+        assert client.wire.closed
