@@ -33,7 +33,8 @@ class WireError(Exception):
     """The conversation broke; the connection is closed.
 
     `done` is what a method on many things had finished by then: pairs of the thing
-    asked for and its result.
+    asked for and its result. Of one long thing it is the octets that came, or with `into`
+    how many they were.
     """
 
     done: Any = ()

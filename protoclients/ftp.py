@@ -149,8 +149,10 @@ class FTP:
 
     @exchange
     def mkd(self, path: str) -> str:
-        """Make a directory; return its path as the server sees it."""
-        return quoted(self._command(f"MKD {path}", "257"))
+        """Make a directory; return its path as the server sees it, or `path` if it made it
+        and does not say."""
+        reply = self._command(f"MKD {path}", "2xx")
+        return quoted(reply) if '"' in reply.text else path
 
     @exchange
     def rmd(self, path: str) -> None:

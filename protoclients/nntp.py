@@ -40,6 +40,7 @@ BLOCKS = {
     "NEWGROUPS": "231",
     "NEWNEWS": "230",
     "OVER": "224",
+    "XOVER": "224",
 }
 # The fields of an overview line after the number; further ones name themselves (s. 8.3.2).
 OVERVIEW_LINE = re.compile(r"[0-9]{1,20}(?:\t[^\t\n]*){7,}")
@@ -141,6 +142,7 @@ class NNTP:
     ) -> None:
         port = (TLS_PORT if tls else PORT) if port is None else port
         self.wire = Wire(host, port, timeout=timeout, tls=tls, limits=limits)
+        self._over = "OVER"
         with self.wire.hanging_up():
             self.greeting = expect(read_line_reply(self.wire), "20x")
 
@@ -190,7 +192,11 @@ class NNTP:
         """Select a group, or keep the one there is; the numbers of its articles, or of
         those in `span`: a number, or (first, last), or (first, None)."""
         lines = self._rows(NUMBER_LINE, "LISTGROUP", name, argument(span))
-        return [int(number) for number in lines]
+        found = [int(number) for number in lines]
+        if isinstance(span, tuple):  # which servers from before RFC 3977 pass over
+            first, last = span
+            found = [n for n in found if first <= n and (last is None or n <= last)]
+        return found
 
     @exchange
     def next(self) -> Article:
@@ -312,8 +318,15 @@ class NNTP:
     def over(self, which: Span = None, *, limit: int | None = None) -> Overviews:
         """Lines about articles: for a number, for (first, last), for (first, None) to the
         end, for a message-id, or for the one at the pointer (section 8.3). `limit` is the
-        most octets that may come."""
-        listing = self._block("OVER", argument(which), limit=limit)
+        most octets that may come. A server from before there was OVER knows XOVER (RFC 2980
+        section 2.8)."""
+        try:
+            listing = self._block(self._over, argument(which), limit=limit)
+        except Refused as error:
+            if error.reply.code != 500 or self._over == "XOVER" or isinstance(which, str):
+                raise
+            self._over = "XOVER"
+            listing = self._block(self._over, argument(which), limit=limit)
         with many_objects():
             return overviews(text(listing), self.wire.limits)
 

@@ -414,20 +414,27 @@ class Wire(Link):
         `into`, return them as `bytes`.
 
         Raises `LimitExceeded` as soon as they are more than `limit` octets. In memory the
-        limit is `Limits.body` unless another is given.
+        limit is `Limits.body` unless another is given. What came before a hang-up or the
+        end of the clock is in the error's `done`.
         """
         kept: list[bytes] = []
         if limit is None:
             limit = self.limits.body if into is None else sys.maxsize
         count = 0
-        for found in pieces:
-            count += len(found)
-            if count > limit:
-                raise LimitExceeded(f"{self.host}: more than the limit of {limit} octets")
-            if into is None:
-                kept.append(bytes(found))
-            else:
-                into.write(found)
+        try:
+            for found in pieces:
+                count += len(found)
+                if count > limit:
+                    raise LimitExceeded(
+                        f"{self.host}: more than the limit of {limit} octets"
+                    )
+                if into is None:
+                    kept.append(bytes(found))
+                else:
+                    into.write(found)
+        except (Disconnected, TooSlow) as error:
+            error.done = b"".join(kept) if into is None else count
+            raise
         return b"".join(kept) if into is None else count
 
     # Many commands, and their answers

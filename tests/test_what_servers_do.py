@@ -156,3 +156,40 @@ def test_ftp_sends_nothing_in_clear_that_was_to_be_protected(
         client.auth_tls()
         with pytest.raises(ProtocolError, match="in clear"):
             client.retr("x")
+
+
+def test_nntp_over_is_xover_where_the_server_knows_no_other() -> None:
+    line = b"1\ts\tf\td\t<i@d>\t\t5\t1\r\n"
+    answers = [b"500 what\r\n", HEAR, b"224 x\r\n" + line + b".\r\n"]
+    script: Script = [b"200 hi\r\n", HEAR, *answers, HEAR, b"224 x\r\n.\r\n"]
+    with playing(script) as server:
+        client = NNTP(HOST, server.port, timeout=PATIENCE)
+        with contextlib.closing(client):
+            assert [row.number for row in client.over((1, 5))] == [1]
+            assert client.over((6, None)) == []
+    assert server.heard == b"OVER 1-5\r\nXOVER 1-5\r\nXOVER 6-\r\n"
+
+
+def test_nntp_listgroup_keeps_to_its_span_where_the_server_does_not() -> None:
+    numbers = b"211 x\r\n" + b"".join(b"%d\r\n" % n for n in range(10, 40)) + b".\r\n"
+    with playing([b"200 hi\r\n", HEAR, numbers, HEAR, numbers]) as server:
+        client = NNTP(HOST, server.port, timeout=PATIENCE)
+        with contextlib.closing(client):
+            assert client.listgroup("g", (1, 12)) == [10, 11, 12]
+            assert client.listgroup("g", (38, None)) == [38, 39]
+
+
+def test_ftp_a_directory_is_made_though_the_server_does_not_say_where() -> None:
+    with playing(ftp(HEAR, b"257 \r\n", HEAR, b"250 made\r\n")) as server:
+        client = FTP(HOST, server.port, timeout=PATIENCE)
+        with contextlib.closing(client):
+            assert client.mkd("a") == "a"
+            assert client.mkd("/b") == "/b"
+
+
+def test_what_came_before_a_hang_up_is_in_the_error() -> None:
+    with playing([HEAR_HEAD, head(b"Content-Length: 10") + b"hello"]) as server:
+        http = HTTP(HOST, server.port, timeout=PATIENCE)
+        with pytest.raises(Disconnected, match="5 octets to come") as info:
+            http.get("/")
+        assert info.value.done == b"hello"

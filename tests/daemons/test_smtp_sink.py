@@ -193,5 +193,5 @@ def test_a_server_that_waits_at_data_is_too_slow(sink: Sink) -> None:
 
 def test_a_no_in_the_middle_of_a_large_mail_is_heard(sink: Sink) -> None:
     said = "550 This violates SMTP"
-    with pytest.raises((Refused, ProtocolError), match=said):
+    with pytest.raises((Refused, ProtocolError, Disconnected), match=said):
         send(sink("-A", "0"), LARGE)
