@@ -379,7 +379,7 @@ def test_a_call_of_several_commands_has_one_clock(name: str) -> None:
         began = time.monotonic()
         with pytest.raises(TooSlow):
             call(client)
-        assert time.monotonic() - began < 1.5 * TIMEOUT
+        assert time.monotonic() - began < 2 * TIMEOUT + 0.5
 
 
 def test_each_of_many_things_has_a_clock_of_its_own() -> None:
