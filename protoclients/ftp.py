@@ -52,9 +52,9 @@ class FTP:
 
     `port` is 21, or 990 with `tls`. `tls` is True, or an `ssl.SSLContext`, to encrypt from
     the first octet; see `auth_tls` for later. With `passive` the client opens the data
-    connections, without it the server does. `timeout` is in seconds, for each call.
-    Every method may raise `WireError`, and `Refused` for a reply of 4yz or 5yz. Leaving
-    `with` without an error quits.
+    connections, without it the server does. `timeout` is in seconds, for each call, and
+    `limits` are on what the server says. Every method may raise `WireError`, and `Refused`
+    for a reply of 4yz or 5yz. Leaving `with` without an error quits.
     """
 
     def __init__(

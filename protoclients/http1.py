@@ -107,9 +107,9 @@ class HTTP:
     """A connection to an HTTP/1.1 server, for one request after the other.
 
     `port` is 80, or 443 with `tls`, which is True or an `ssl.SSLContext`. `timeout` is in
-    seconds, for each request. Every method may raise `WireError`; a status of 404 is an
-    answer like another. Where the server closes after a response, as it may, the next
-    request opens a new connection.
+    seconds, for each request, and `limits` are on what the server says. Every method may
+    raise `WireError`; a status of 404 is an answer like another. Where the server closes
+    after a response, as it may, the next request opens a new connection.
     """
 
     def __init__(
@@ -239,7 +239,7 @@ class HTTP:
             self.wire = self._open()
             self._done = False
 
-    def _field_lines(self, headers: Fields = (), *framing: Field) -> str:
+    def _field_lines(self, headers: Fields, *framing: Field) -> str:
         """The field lines of a request, with what the caller leaves to us."""
         if not headers and not framing:
             return self._usual
@@ -252,20 +252,10 @@ class HTTP:
     # Responses (section 4)
 
     def _response(self, method: str, into: BinaryIO | None, limit: int | None) -> Response:
-        """Read the final response; what comes before it is interim."""
         if self._done:
             raise Disconnected(f"{self.wire.host} closes after its last response")
         interim: list[Response] = []
-        while (head := self._head(method)).status < 200:
-            interim.append(
-                Response(*head[:3], Headers(head.headers), b"", 0, Headers(), [])
-            )
-            if head.status == 101:
-                raise ProtocolError("the server changes to another protocol, unasked")
-            if len(interim) > self.wire.limits.interim:
-                most = self.wire.limits.interim
-                raise LimitExceeded(f"more than {most} interim responses")
-        version, status, reason, headers, length, stays_open = head
+        version, status, reason, headers, length, stays_open = self._final(method, interim)
         trailers = Headers()
         if into is None and length is not None and length != CHUNKED:
             body, size = self.wire.read_counted(length, limit), length
@@ -277,6 +267,17 @@ class HTTP:
         return Response(
             version, status, reason, Headers(headers), body, size, trailers, interim
         )
+
+    def _final(self, method: str, interim: list[Response]) -> Head:
+        """Read the head of the final response; what comes before it goes to `interim`."""
+        while (head := self._head(method)).status < 200:
+            headers = Headers(head.headers)
+            interim.append(Response(*head[:3], headers, b"", 0, Headers(), []))
+            if head.status == 101:
+                raise ProtocolError("the server changes to another protocol, unasked")
+            if len(interim) > self.wire.limits.interim:
+                raise LimitExceeded(f"{len(interim)} interim responses, and no other")
+        return head
 
     def _head(self, method: str) -> Head:
         head = self.wire.read_head(status_line)

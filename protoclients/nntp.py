@@ -123,9 +123,9 @@ class NNTP:
     """A session with a news server, from its greeting to QUIT.
 
     `port` is 119, or 563 with `tls`. `tls` is True, or an `ssl.SSLContext`, to encrypt from
-    the first octet; see `starttls` for later. `timeout` is in seconds, for each call.
-    Every method may raise `WireError`, and `Refused` for a reply of 4yz or 5yz. Leaving
-    `with` without an error quits.
+    the first octet; see `starttls` for later. `timeout` is in seconds, for each call, and
+    `limits` are on what the server says. Every method may raise `WireError`, and `Refused`
+    for a reply of 4yz or 5yz. Leaving `with` without an error quits.
 
     `which` is an article's number in the group, or its message-id, or nothing for the one
     at the pointer.

@@ -43,9 +43,9 @@ class POP3:
     """A session with a POP3 server, from its greeting to QUIT.
 
     `port` is 110, or 995 with `tls`. `tls` is True, or an `ssl.SSLContext`, to encrypt from
-    the first octet; see `stls` for later. `timeout` is in seconds, for each call.
-    Every method may raise `WireError`, and `Refused` for an `-ERR`. Leaving `with` without
-    an error quits.
+    the first octet; see `stls` for later. `timeout` is in seconds, for each call, and
+    `limits` are on what the server says. Every method may raise `WireError`, and `Refused`
+    for an `-ERR`. Leaving `with` without an error quits.
     """
 
     def __init__(

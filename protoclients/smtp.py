@@ -42,8 +42,9 @@ class SMTP:
 
     `port` is 25, or 465 with `tls`; submission is 587. `tls` is True, or an
     `ssl.SSLContext`, to encrypt from the first octet; see `starttls` for later. `timeout`
-    is in seconds, for each call. Every method may raise `WireError`, and `Refused` for
-    a reply of 4yz or 5yz. Leaving `with` without an error quits.
+    is in seconds, for each call, and `limits` are on what the server says. Every method may
+    raise `WireError`, and `Refused` for a reply of 4yz or 5yz. Leaving `with` without an
+    error quits.
     """
 
     def __init__(

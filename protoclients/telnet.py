@@ -74,10 +74,11 @@ class Telnet:
     """A Telnet connection.
 
     `port` is 23, or 992 with `tls`, which is True or an `ssl.SSLContext`. `timeout` is in
-    seconds, for each read or write. Options are refused unless they are in `agree`, a
-    collection of their numbers such as `{ECHO, SGA, TTYPE, NAWS, BINARY}`: then they may be
-    on, on either side. `terminal` is the name that TTYPE gives, `window` the width and
-    height that NAWS gives, in characters. Every method may raise `WireError`.
+    seconds, for each read or write, and `limits` are on what the server says. Options are
+    refused unless they are in `agree`, a collection of their numbers such as `{ECHO, SGA,
+    TTYPE, NAWS, BINARY}`: then they may be on, on either side. `terminal` is the name that
+    TTYPE gives, `window` the width and height that NAWS gives, in characters. Every method
+    may raise `WireError`.
     """
 
     def __init__(

@@ -178,7 +178,7 @@ ENDLESS: dict[str, Endless] = {
         "HTTP", "client.get('/')", web(b"HTTP/1.1 200 OK\r\nA:",
         Forever(b" ")), "a head of more"),
     "interim responses": (
-        "HTTP", "client.get('/')", web(Forever(b"HTTP/1.1 100 Go\r\n\r\n")), "20 interim"),
+        "HTTP", "client.get('/')", web(Forever(b"HTTP/1.1 100 Go\r\n\r\n")), "21 interim"),
     "a chunk extension": (
         "HTTP", "client.get('/')", web(CHUNKED, b"5;",
         Forever(b"x")), "a line of more than 4096"),
