@@ -81,11 +81,11 @@ class Link:
                     raise ProtocolError(f"no TLS on port {port}: {error}") from error
 
     @classmethod
-    def adopt(cls, accepted: socket.socket, host: str, like: "Link") -> Self:
-        """A connection that the server opened (FTP's active mode), with the timeout and
-        the limits of the link `like`."""
+    def adopt(cls, accepted: socket.socket, like: "Link") -> Self:
+        """A connection that the peer of the link `like` opened (FTP's active mode), with
+        the same timeout and limits."""
         link = cls.__new__(cls)
-        link._set_up(host, like.timeout, like.limits)
+        link._set_up(like.host, like.timeout, like.limits)
         link._socket = accepted
         link._set_options()
         return link
@@ -446,7 +446,7 @@ class Door(Generic[AnyLink]):
         if address[0] != self._wire.peer[0]:
             accepted.close()
             raise ProtocolError(f"{address[0]} came in place of {self._wire.host}")
-        return type(self._wire).adopt(accepted, self._wire.host, self._wire)
+        return type(self._wire).adopt(accepted, self._wire)
 
 
 def is_loopback(address: str) -> bool:

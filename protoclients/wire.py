@@ -61,9 +61,9 @@ def exchange(method: Method) -> Method:
             answer = method(client, *args, **kwargs)
             wire.speaking = False
             return answer
-        wire.in_exchange, wire.speaking = True, False
-        wire.restart_clock()
         try:
+            wire.in_exchange, wire.speaking = True, False
+            wire.restart_clock()
             return method(client, *args, **kwargs)
         except BaseException as error:
             mistake = isinstance(error, ValueError) and not client.wire.speaking
@@ -378,8 +378,10 @@ class Wire(Link):
             yield line, self.read_block(limit)
 
     def _whole_ones(self, mark: bytes, most: int) -> Iterator[tuple[bytes, bytes]]:
+        """The answers that are whole and as usual, from the first one on."""
         first, *parts = DOT.split(self._buffer[self._at :])
-        answer, most = [first], min(most, self.limits.line)
+        answer = [first]
+        most = min(most, self.limits.line)  # then no line in it is longer than that either
         for part in parts:
             if not part.startswith(CRLF):
                 answer.append(part)  # a line that was given a dot
