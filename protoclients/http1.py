@@ -28,7 +28,7 @@ from typing import BinaryIO, NamedTuple, Self
 
 from . import sasl
 from .errors import Disconnected, LimitExceeded, ProtocolError, WireError
-from .octets import CRLF, Buffer, in_pieces, rows
+from .octets import CRLF, Buffer, Stretch, in_pieces, in_stretches, rows
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 80, 443
@@ -328,7 +328,9 @@ def field_lines(fields: Iterable[Field]) -> str:
     return "".join([*lines, "\r\n"])
 
 
-def framed(method: str, body: Body) -> tuple[list[Field], Iterable[Buffer] | None]:
+def framed(
+    method: str, body: Body
+) -> tuple[list[Field], Iterable[Buffer | Stretch] | None]:
     """The fields that say how long the body of a request is, and its pieces (section 6)."""
     if not body and method not in ("POST", "PUT", "PATCH"):
         return [], None
@@ -340,7 +342,7 @@ def framed(method: str, body: Body) -> tuple[list[Field], Iterable[Buffer] | Non
         body.seek(start)
     except (OSError, AttributeError):  # a pipe, say: only its end tells its length
         return [("Transfer-Encoding", "chunked")], chunked(body)
-    return [("Content-Length", str(length))], in_pieces(body)
+    return [("Content-Length", str(length))], in_stretches(body)
 
 
 def chunked(body: BinaryIO) -> Iterator[bytes]:

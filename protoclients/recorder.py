@@ -56,7 +56,7 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from .conversation import Conversation
 
-LIMIT = 64 * 1024  # octets kept of one call: a whole block of the largest usual size
+LIMIT = 1024 * 1024  # octets kept of one call: as many as our own clients move at once
 TOTAL_LIMIT = 64 * 1024 * 1024  # octets kept of one recording, so that memory is safe
 DEPTH = 40  # levels of the stack kept with a call
 PEEK = int(socket.MSG_PEEK)  # a plain number: reckoning with enumerations is slow

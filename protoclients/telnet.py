@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, WireError
-from .octets import octets
+from .octets import WINDOW, octets
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 23, 992
@@ -232,7 +232,7 @@ class Telnet:
 
     def _data(self) -> bytes | None:
         """Wait for octets and return the data in them, perhaps none; None is the end."""
-        piece = self.wire.piece()
+        piece = self.wire.piece(WINDOW)
         if piece:
             return self._decode(bytes(piece))
         if self._held:

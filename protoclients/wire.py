@@ -17,22 +17,29 @@ import contextlib
 import functools
 import re
 import ssl
-import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, TypeVar, cast, overload
 
+from .chunks import LITTLE, LONGEST_LINE, Sizes, little_chunks
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, TooSlow, WireError
 from .limits import LIMITS, Limits
 from .link import TLS, Door, Link
-from .octets import CRLF, DOT, DOT_LINE, END, WINDOW, Buffer, as_line, text
+from .octets import (
+    CRLF,
+    DOT,
+    DOT_LINE,
+    END,
+    STRETCH,
+    WINDOW,
+    Buffer,
+    Stretch,
+    as_line,
+    text,
+)
 
 __all__ = ["LIMITS", "TLS", "Door", "Limits", "Wire", "exchange"]
 
-# A chunk so small that copying it costs less than handling it by itself, in octets.
-LITTLE = 4096
-# How many chunks of one size are compared at once.
-ALIKE = 256
 # A message so small that looking through it twice costs less than by the piece.
 SMALL = 16 * 1024
 
@@ -102,7 +109,7 @@ class Wire(Link):
         self._hear_nothing()
         self.send_more(data)
 
-    def send_ahead(self, pieces: Iterable[Buffer]) -> None:
+    def send_ahead(self, pieces: Iterable[Buffer | Stretch]) -> None:
         """Say `pieces` while listening: they go out whenever an answer is waited for.
 
         Two sides that only send wait for each other for ever once all buffers between
@@ -229,7 +236,7 @@ class Wire(Link):
         self._at = end + len(CRLF + CRLF)
         return head
 
-    def piece(self, most: int = WINDOW) -> memoryview:
+    def piece(self, most: int = STRETCH) -> memoryview:
         """What is there, `most` octets at the most; nothing at the peer's end."""
         if self._at < len(self._buffer):
             found = memoryview(self._buffer)[self._at : self._at + most]
@@ -238,15 +245,16 @@ class Wire(Link):
             found = self._receive(most)
         return found
 
-    def counted(self, count: int) -> Iterator[Buffer]:
-        """The next `count` octets, piece by piece."""
+    def counted(self, count: int, beyond: int = 0) -> Iterator[Buffer]:
+        """The next `count` octets, piece by piece. So many octets `beyond` may be received
+        with them: one call less."""
         while count:
-            if count < LITTLE and not self.has_unread:
-                with contextlib.suppress(Disconnected):  # which comes again, below
-                    self._fill()  # with what comes after it: one call less
-            found = self.piece(count)
+            most = count if self.has_unread else count + beyond
+            found = self.piece(min(most, STRETCH))
             if not found:
                 raise Disconnected(f"{self.host} hung up with {count} octets to come")
+            if len(found) > count:
+                self._buffer, self._at, found = bytes(found[count:]), 0, found[:count]
             count -= len(found)
             self.progress(len(found))
             yield found
@@ -274,40 +282,20 @@ class Wire(Link):
 
         Little chunks are taken many at a time from what is here already.
         """
-        limit = self.limits.chunk_line
-        while True:
-            if found := self._little_chunks(size_of):
-                yield self._note(found)
-            size = size_of(self.read_line(limit))
-            if not size:
-                return
-            yield from self.counted(size)
+        limit, sizes = self.limits.chunk_line, Sizes(size_of)
+        while size := size_of(line := self.read_line(limit)):
+            frame = CRLF + line + CRLF
+            little = size <= LITTLE and len(line) <= LONGEST_LINE
+            yield from self.counted(size, beyond=WINDOW if little else len(frame))
+            if little:
+                found, self._at = little_chunks(self._buffer, self._at, frame, sizes)
+                if found:
+                    yield self._note(found)
             while len(self._buffer) - self._at < len(CRLF):
                 self._fill()
             if not self._buffer.startswith(CRLF, self._at):
                 raise ProtocolError(f"{self.host}: a chunk is longer than its size")
             self._at += len(CRLF)
-
-    def _little_chunks(self, size_of: Callable[[bytes], int]) -> bytes:
-        buffer, at, limit = self._buffer, self._at, self.limits.chunk_line
-        found: list[bytes] = []
-        last, alike = b"", 0
-        while 0 <= (line_end := buffer.find(CRLF, at)) - at < limit:
-            line, begin = buffer[at:line_end], line_end + len(CRLF)
-            size = size_of(line)
-            end = begin + size
-            if not 0 < size <= LITTLE or buffer[end : end + len(CRLF)] != CRLF:
-                break  # large, the last, or not all here
-            found.append(buffer[begin:end])
-            at = end + len(CRLF)
-            alike = alike + 1 if line == last else 0
-            last = line
-            if alike > 2:
-                more = chunks_alike(buffer, at, line, size)
-                found += more
-                at += len(more) * (at - begin + len(line) + len(CRLF))
-        self._at = at
-        return b"".join(found)
 
     def _note(self, found: bytes) -> bytes:
         self.progress(len(found))
@@ -480,19 +468,3 @@ def is_end(lines: list[bytes], n: int) -> bool:
     """Whether of `lines`, which stood apart by CR LF and a dot, the one before `n` is the
     last: after the dot comes CR LF, its own or that of the next dot."""
     return lines[n].startswith(CRLF) or (not lines[n] and n + 1 < len(lines))
-
-
-def chunks_alike(buffer: bytes, at: int, line: bytes, size: int) -> list[bytes]:
-    """The chunks from `at` on, as far as all have the same `line` and so `size` octets.
-
-    The octets around the chunks then stand in columns, and a column is compared at once.
-    """
-    before = len(line) + len(CRLF)
-    stride = before + size + len(CRLF)
-    count = min((len(buffer) - at) // stride, ALIKE)
-    frame = [*enumerate(line + CRLF), *enumerate(CRLF, before + size)]
-    for place, octet in frame:
-        column = buffer[at + place : at + count * stride : stride]
-        count = len(column) - len(column.lstrip(bytes([octet])))
-    run = memoryview(buffer)[at : at + count * stride]
-    return [chunk for (chunk,) in struct.iter_unpack(f"{before}x{size}s2x", run)]

@@ -263,6 +263,16 @@ def chunks_one_by_one(heard: bytes) -> bytes | type[WireError]:
             return WireError
 
 
+def check_chunks(heard: bytes, sizes: list[int]) -> None:
+    wanted = chunks_one_by_one(heard)
+    with hearing(heard, sizes) as wire:
+        if isinstance(wanted, bytes):
+            assert wire.deliver(wire.chunks(size_of), None) == wanted
+        else:
+            with pytest.raises(wanted):
+                wire.deliver(wire.chunks(size_of), None)
+
+
 def size_of(line: bytes) -> int:
     if not re.fullmatch(rb"[0-9a-fA-F]+(;.*)?", line):
         raise ProtocolError("no size")
@@ -274,13 +284,31 @@ def size_of(line: bytes) -> int:
 def test_chunks_are_read_alike_in_whatever_pieces_they_come(
     heard: bytes, sizes: list[int]
 ) -> None:
-    wanted = chunks_one_by_one(heard)
-    with hearing(heard, sizes) as wire:
-        if isinstance(wanted, bytes):
-            assert wire.deliver(wire.chunks(size_of), None) == wanted
-        else:
-            with pytest.raises(wanted):
-                wire.deliver(wire.chunks(size_of), None)
+    check_chunks(heard, sizes)
+
+
+RUNS = st.lists(
+    st.tuples(
+        st.sampled_from([1, 9, 10, 15, 16, 90, 100, 255, 256, 300, 4096, 4097]),
+        st.integers(1, 12),
+        st.sampled_from(["%x", "%X", "%02x", "%04x", "%05x", "%x;a=b"]),
+    ),
+    max_size=8,
+)
+
+
+@quick
+@given(RUNS, st.integers(0, 40), st.sampled_from([[65536], [1, 500], [107], [4000, 70]]))
+def test_little_chunks_are_read_many_at_once_as_they_are_one_by_one(
+    runs: list[tuple[int, int, str]], cut: int, sizes: list[int]
+) -> None:
+    heard = b""
+    for number, (size, count, form) in enumerate(runs):
+        chunk = (b"%d\r\n%x\r\n" % (number, size)) * size
+        heard += b"%b\r\n%b\r\n" % ((form % size).encode(), chunk[:size]) * count
+    heard += b"0\r\n"
+    heard = heard[: len(heard) - cut * len(heard) // 100]
+    check_chunks(heard, sizes)
 
 
 # Delivery

@@ -1,0 +1,85 @@
+"""Little chunks, many at a time (RFC 9112 section 7.1).
+
+    64 CR LF, 100 octets, CR LF, 64 CR LF, 100 octets, CR LF, …
+    |                     |                |
+    |                     +-- frame, size -+-- frame, size, …
+    +-- read by the wire, as every chunk that is large or odd
+
+Between the octets of one chunk and those of the next stands always a frame: CR LF, the
+line with the size, CR LF. A server that writes little chunks writes the same few frames
+again and again.
+
+Functions without a socket: each takes octets and where the first chunk ends in them, and
+returns the octets of the chunks that are whole, with where the last of them ends.
+"""
+
+from collections.abc import Callable
+
+from .errors import ProtocolError
+from .octets import CRLF
+
+# A chunk so small that copying it costs less than handling it by itself, in octets.
+LITTLE = 4096
+# The longest line before it, in octets: what is longer has more in it than the size.
+LONGEST_LINE = 4
+
+
+class Sizes(dict[bytes, int]):
+    """The size of a little chunk by the frame before it. Other frames are a `KeyError`."""
+
+    def __init__(self, size_of: Callable[[bytes], int]) -> None:
+        self._size_of = size_of
+
+    def __missing__(self, frame: bytes) -> int:
+        if not (frame.startswith(CRLF) and frame.endswith(CRLF)):
+            raise KeyError(frame)
+        try:
+            size = self._size_of(frame[len(CRLF) : -len(CRLF)])
+        except ProtocolError as error:
+            raise KeyError(frame) from error
+        if not 0 < size <= LITTLE:
+            raise KeyError(frame)
+        self[frame] = size
+        return size
+
+
+def little_chunks(octets: bytes, at: int, frame: bytes, sizes: Sizes) -> tuple[bytes, int]:
+    """As many chunks as have the same frame, or at least one as long as this."""
+    size = sizes[frame]
+    if octets.startswith(frame, at) and octets.startswith(frame, at + len(frame) + size):
+        return chunks_alike(octets, at, frame, size)
+    return chunks_by_size(octets, at, len(frame), sizes)
+
+
+def chunks_alike(octets: bytes, at: int, frame: bytes, size: int) -> tuple[bytes, int]:
+    """Chunks that all have this frame. The octets of the frames stand in columns then, and
+    a column is compared, and taken out, at once."""
+    stride = len(frame) + size
+    count = (len(octets) - len(CRLF) - at) // stride
+    for place, octet in enumerate(frame):
+        column = octets[at + place : at + count * stride : stride]
+        count = len(column) - len(column.lstrip(bytes([octet])))
+    while count and not octets.startswith(CRLF, at + count * stride):
+        count -= 1  # another size, or not all here
+    end = at + count * stride
+    found = bytearray(octets[at:end])
+    while stride > size:
+        del found[::stride]
+        stride -= 1
+    return bytes(found), end
+
+
+def chunks_by_size(octets: bytes, at: int, width: int, sizes: Sizes) -> tuple[bytes, int]:
+    """Chunks whose frames are `width` octets long."""
+    found = []
+    try:
+        while True:
+            size = sizes[octets[at : at + width]]
+            found.append(octets[at + width : at + width + size])
+            at += width + size
+    except KeyError:  # another width, a large one, the last, or not all here
+        pass
+    if found and not octets.startswith(CRLF, at):
+        found.pop()
+        at -= width + size
+    return b"".join(found), at
