@@ -43,6 +43,7 @@ TIME = re.compile(r"[0-9]{14}(?:\.[0-9]{1,9})?")
 Names = list[str]
 Contents = list[bytes]
 Features = dict[str, list[str]]
+Fact = tuple[str, str]
 Facts = dict[str, str]
 FactsList = list[tuple[str, Facts]]
 
@@ -184,7 +185,8 @@ class FTP:
         "120", "modify": "20260901120000"}: made for programs (RFC 3659 section 7). `limit`
         is the most octets that may come."""
         with many_objects():
-            return [facts(line) for line in self._listing("MLSD", path, limit)]
+            said = Said()
+            return [facts(line, said) for line in self._listing("MLSD", path, limit)]
 
     @exchange
     def list(self, path: str = "", *, limit: int | None = None) -> Names:
@@ -425,11 +427,11 @@ class FTP:
         self._set_type("A")  # lines of text, and CR LF between them (section 3.1.1.1)
         with self._data(f"{verb} {path}" if path else verb) as data:
             listing = data.deliver(data.rest(), None, limit)
-        most = self.wire.limits.entries
-        if listing.count(b"\n") > most:
+        count, most = listing.count(b"\n"), self.wire.limits.entries
+        if count > most:
             raise LimitExceeded(f"a listing of more than {most} lines")
         lines = text(listing).split("\r\n")
-        if len(lines) <= listing.count(b"\n"):
+        if len(lines) <= count:
             # Not every server keeps to CR LF here, and a listing has no other end to miss.
             lines = text(listing).replace("\r\n", "\n").split("\n")
         return lines if lines[-1] else lines[:-1]
@@ -480,16 +482,21 @@ def quoted(reply: Reply) -> str:
     raise ProtocolError(f"no path in quotes: {reply}")
 
 
-def facts(line: str) -> tuple[str, Facts]:
+class Said(dict[str, Fact]):
+    """The facts of a listing by how they were said: most come again and again."""
+
+    def __missing__(self, said: str) -> Fact:
+        name, equals, value = said.partition("=")
+        if not equals:
+            raise ProtocolError(f"not facts and a name: {said[:80]!r}")
+        fact = self[said] = name.lower(), value
+        return fact
+
+
+def facts(line: str, said: Said) -> tuple[str, Facts]:
     """The name and the facts in a line of MLSD: "size=4;type=file; name" (RFC 3659)."""
-    wrong = f"not facts and a name: {line[:80]!r}"
     before, _, name = line.partition(" ")
     if not name:
-        raise ProtocolError(wrong)
-    found = {}
-    for fact in filter(None, before.split(";")):  # some servers forget the last semicolon
-        key, equals, value = fact.partition("=")
-        if not equals:
-            raise ProtocolError(wrong)
-        found[key.lower()] = value
-    return name, found
+        raise ProtocolError(f"not facts and a name: {line[:80]!r}")
+    # Some servers forget the last semicolon.
+    return name, dict(map(said.__getitem__, filter(None, before.split(";"))))

@@ -14,8 +14,8 @@ A reply is one line. Whether a dot-block follows depends on the code *and on the
 (section 3.2): 211 after GROUP stands alone, 211 after LISTGROUP does not. See `BLOCKS`.
 """
 
+import itertools
 import re
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -432,27 +432,22 @@ def moment(since: datetime) -> str:
 
 def overviews(listing: str, limits: Limits) -> Overviews:
     """The lines of an overview: a number, and at least seven fields (section 8.3.2)."""
-    if listing.count("\n") > limits.entries:
+    count = listing.count("\n")
+    if count > limits.entries:
         raise LimitExceeded(f"an overview of more than {limits.entries} articles")
     lines = listing.split("\r\n")[:-1]
     numbers = [line.partition("\t")[0] for line in lines]
     # Whether all are right is asked at once: it takes half of the time.
-    right = re.fullmatch("[0-9]*", "".join(numbers)) and listing.count("\n") == len(lines)
-    lengths = {*map(len, numbers)}
-    if not right or lengths - {*range(1, 21)} or min_tabs(lines) < len(OVERVIEW):
+    right = re.fullmatch("[0-9]*", "".join(numbers)) and count == len(lines)
+    lengths, tabs = {*map(len, numbers)}, map(str.count, lines, itertools.repeat("\t"))
+    if not right or lengths - {*range(1, 21)} or min(tabs, default=7) < len(OVERVIEW):
         odd = next((line for line in lines if not OVERVIEW_LINE.fullmatch(line)), "")
         raise ProtocolError(
             f"not a number and the seven fields of an overview: {odd[:80]!r}"
         )
-    # The tuple's own constructor: the one with names takes three times as long.
-    return [
-        tuple.__new__(Overview, pair) for pair in zip(map(int, numbers), lines, strict=True)
-    ]
-
-
-def min_tabs(lines: list[str]) -> int:
-    """How many tabs there are in the line that has the fewest."""
-    return min([line.count("\t") for line in lines], default=sys.maxsize)
+    pairs = zip(map(int, numbers), lines, strict=True)
+    # As `Overview(*pair)` for each, in a third of the time.
+    return [*map(tuple.__new__, itertools.repeat(Overview), pairs)]
 
 
 def table(keyword: str, found: Rows) -> Table:

@@ -135,6 +135,23 @@ def lies_on_disk(source: BinaryIO) -> bool:
     return plain and type(raw) is io.FileIO and stat.S_ISREG(os.fstat(raw.fileno()).st_mode)
 
 
+def words(form: re.Pattern[str], listing: bytes, limits: Limits = LIMITS) -> list[str]:
+    """The words of `listing`, of whose lines there are as many, and of such a kind, as
+    `form` matches from the first one on: to split it takes half the time of `rows`.
+
+    Raises as `rows` does.
+    """
+    said = text(listing)
+    if listing.count(b"\n") > limits.entries:
+        raise LimitExceeded(f"a listing of more than {limits.entries} lines")
+    found = form.match(said)
+    fits = found.end() if found else 0
+    if fits < len(said):
+        odd = said[fits:].partition("\r\n")[0]
+        raise ProtocolError(f"a line that does not belong here: {odd[:80]!r}")
+    return said.split()
+
+
 def in_pieces(source: Buffer | BinaryIO) -> Iterator[Buffer]:
     """The octets of `source`, which may be a binary file, `PIECE` octets at a time."""
     if isinstance(source, Buffer):

@@ -442,6 +442,8 @@ POP3_CASES: Cases = {
         block(b"1 caf\xe9\r\n.\r\n"), lambda c: c.uidl(), Fails(ProtocolError)),
     "UIDL of a message with a space": (
         pop3(b"+OK 1 a b\r\n"), lambda c: c.uidl(1), Fails(ProtocolError)),
+    "UIDL of a message with NUL": (
+        pop3(b"+OK 1 a\0b\r\n"), lambda c: c.uidl(1), Fails(ProtocolError)),
     "UIDL of a message with nothing": (
         pop3(b"+OK\r\n"), lambda c: c.uidl(1), Fails(ProtocolError)),
     "an empty block": (block(b".\r\n"), lambda c: c.retr(1), b""),

@@ -27,7 +27,7 @@ from protoclients import (
     sasl,
     telnet,
 )
-from protoclients.ftp import extended_port, facts, passive_port, quoted
+from protoclients.ftp import Said, extended_port, facts, passive_port, quoted
 from protoclients.http1 import Headers, chunk_size, field_lines, request_line
 from protoclients.pop3 import checked, numbers
 from protoclients.reply import Reply, expect
@@ -351,13 +351,13 @@ def test_a_path_without_its_quotes_is_an_error(text: str) -> None:
 def test_facts_stand_before_the_first_space(
     line: str, name: str, found: dict[str, str]
 ) -> None:
-    assert facts(line) == (name, found)
+    assert facts(line, Said()) == (name, found)
 
 
 @pytest.mark.parametrize("line", ["", "name", "type=file;", "type=file; ", "type; name"])
 def test_a_line_without_facts_or_name_is_an_error(line: str) -> None:
     with pytest.raises(ProtocolError):
-        facts(line)
+        facts(line, Said())
 
 
 # NNTP: overviews (RFC 3977 section 8.3.2)
