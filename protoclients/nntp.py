@@ -49,7 +49,8 @@ OVERVIEW = ("Subject", "From", "Date", "Message-ID", "References", ":bytes", ":l
 GROUP = re.compile(
     r"([0-9]{1,20}) ([0-9]{1,20}) ([0-9]{1,20}) (\S+)(?: .*)?"
 )  # section 6.1.1
-ARTICLE = re.compile(r"([0-9]{1,20}) (<[^<>\s]+>)(?: .*)?")  # section 6.2.1
+# The reply about an article, with its code (section 6.2.1)
+ARTICLE = re.compile(rb"22[0-3] ([0-9]{1,20}) (<[^<>\s]+>)(?: .*)?", re.DOTALL)
 MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,248}>")  # section 3.6, < and > kept out
 DATE = re.compile(r"[0-9]{14}")  # section 7.1
 NUMBER_LINE = re.compile(r"^([0-9]{1,20})\r\n", re.MULTILINE)
@@ -201,12 +202,12 @@ class NNTP:
     @exchange
     def next(self) -> Article:
         """Move the pointer to the next article; `content` is empty."""
-        return found(self._command("NEXT", "223"))
+        return found(self._say("NEXT"), "223")
 
     @exchange
     def last(self) -> Article:
         """Move the pointer to the article before; `content` is empty."""
-        return found(self._command("LAST", "223"))
+        return found(self._say("LAST"), "223")
 
     # Articles (section 6.2)
 
@@ -253,15 +254,15 @@ class NNTP:
     @exchange
     def stat(self, which: Which = None) -> Article:
         """Ask whether an article is there; `content` is empty."""
-        return found(self._command(words("STAT", argument(which)), "223"))
+        return found(self._say(words("STAT", argument(which))), "223")
 
     def _fetch(
         self, verb: str, which: Which, into: BinaryIO | None, limit: int | None
     ) -> Article | int:
-        self.wire.send_line(words(verb, argument(which)))
-        reply = expect(read_line_reply(self.wire), BLOCKS[verb])
-        if into is None:
-            return found(reply, self.wire.read_block(limit))
+        line = self._say(words(verb, argument(which)))
+        if into is None and line.startswith(BLOCKS[verb].encode()):
+            return found(line, BLOCKS[verb], self.wire.read_block(limit))
+        expect(line_reply(line), BLOCKS[verb])
         return self.wire.deliver(self.wire.block(), into, limit)
 
     # Many at once: every server takes these commands in one piece (section 3.5)
@@ -290,9 +291,9 @@ class NNTP:
 
         def answer() -> Article:
             line, content = next(answers)
-            return found(expect(line_reply(line), BLOCKS[verb]), content)
+            return found(line, BLOCKS[verb], content)
 
-        said = [(one, as_line(words(verb, argument(one)))) for one in which]
+        said = [(one, as_line(f"{verb} {argument(one)}".rstrip(" "))) for one in which]
         return [article for _, article in self.wire.answers(said, answer, True)]
 
     @exchange
@@ -387,9 +388,12 @@ class NNTP:
 
     # Commands and replies (section 3)
 
-    def _ask(self, said: str) -> Reply:
+    def _say(self, said: str) -> bytes:
         self.wire.send_line(said)
-        return read_line_reply(self.wire)
+        return self.wire.read_line()
+
+    def _ask(self, said: str) -> Reply:
+        return line_reply(self._say(said))
 
     def _command(self, said: str, wanted: str) -> Reply:
         return expect(self._ask(said), wanted)
@@ -404,10 +408,13 @@ class NNTP:
         return rows(form, self._block(verb, *arguments), self.wire.limits)
 
 
-def found(reply: Reply, content: bytes = b"") -> Article:
+def found(line: bytes, code: str, content: bytes = b"") -> Article:
     """The article that a reply such as "223 3000 <id>" is about."""
-    number, message_id = parts(ARTICLE, reply)
-    return Article(int(number), message_id, content)
+    match = ARTICLE.fullmatch(line)
+    if not match or line[:3].decode() != code:
+        reply = expect(line_reply(line), code)
+        raise ProtocolError(f"not the answer to this command: {reply}")
+    return Article(int(match[1]), text(match[2]), content)
 
 
 def words(*given: str) -> str:

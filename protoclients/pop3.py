@@ -186,6 +186,8 @@ class POP3:
         """Fetch a message, octet for octet; or write it to `into` and return how many
         octets it has. `limit` is the most octets that may come."""
         self._command(f"RETR {number}")
+        if into is None:
+            return self.wire.read_block(limit)
         return self.wire.deliver(self.wire.block(), into, limit)
 
     @exchange

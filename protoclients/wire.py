@@ -367,21 +367,21 @@ class Wire(Link):
 
     def _whole_ones(self, mark: bytes, most: int) -> Iterator[tuple[bytes, bytes]]:
         """The answers that are whole and as usual, from the first one on."""
-        first, *parts = DOT.split(self._buffer[self._at :])
-        answer = [first]
+        buffer, begin, pieces = self._buffer, self._at, []
         most = min(most, self.limits.line)  # then no line in it is longer than that either
-        for part in parts:
-            if not part.startswith(CRLF):
-                answer.append(part)  # a line that was given a dot
-                continue
-            whole = CRLF.join(answer)
-            line, line_end, block = whole.partition(CRLF)
-            usual = line.startswith(mark) and b"\n" not in line
-            if not usual or b"" in answer or len(whole) > most:
+        for dot in DOT.finditer(buffer, begin):
+            pieces.append(buffer[begin : dot.end() - 1])
+            begin = dot.end()
+            if not buffer.startswith(CRLF, begin):
+                continue  # the dot was given to a line
+            whole = b"".join(pieces)
+            line, _, block = whole.partition(CRLF)
+            usual = buffer.startswith(mark, self._at) and b"\n" not in line
+            if not usual or len(whole) > most:
                 return  # what is odd is looked at closely
-            self._at += len(whole) + len(answer) - 1 + len(DOT_LINE)
-            yield line, block + line_end
-            answer = [part[len(CRLF) :]]
+            self._at = begin = begin + len(CRLF)
+            pieces.clear()
+            yield line, block
 
     # Delivering
 
