@@ -85,7 +85,7 @@ class Article(NamedTuple):
 
     number: int
     message_id: str
-    content: bytes
+    content: bytes = b""
 
 
 class Fields(dict[str, str]):
@@ -202,12 +202,12 @@ class NNTP:
     @exchange
     def next(self) -> Article:
         """Move the pointer to the next article; `content` is empty."""
-        return found(self._say("NEXT"), "223")
+        return Article(*found(self._say("NEXT"), "223"))
 
     @exchange
     def last(self) -> Article:
         """Move the pointer to the article before; `content` is empty."""
-        return found(self._say("LAST"), "223")
+        return Article(*found(self._say("LAST"), "223"))
 
     # Articles (section 6.2)
 
@@ -254,14 +254,14 @@ class NNTP:
     @exchange
     def stat(self, which: Which = None) -> Article:
         """Ask whether an article is there; `content` is empty."""
-        return found(self._say(words("STAT", argument(which))), "223")
+        return Article(*found(self._say(words("STAT", argument(which))), "223"))
 
     def _fetch(
         self, verb: str, which: Which, into: BinaryIO | None, limit: int | None
     ) -> Article | int:
         line = self._say(words(verb, argument(which)))
-        if into is None and line.startswith(BLOCKS[verb].encode()):
-            return found(line, BLOCKS[verb], self.wire.read_block(limit))
+        if into is None:
+            return Article(*found(line, BLOCKS[verb]), self.wire.read_block(limit))
         expect(line_reply(line), BLOCKS[verb])
         return self.wire.deliver(self.wire.block(), into, limit)
 
@@ -291,7 +291,7 @@ class NNTP:
 
         def answer() -> Article:
             line, content = next(answers)
-            return found(line, BLOCKS[verb], content)
+            return Article(*found(line, BLOCKS[verb]), content)
 
         said = [(one, as_line(f"{verb} {argument(one)}".rstrip(" "))) for one in which]
         return [article for _, article in self.wire.answers(said, answer, True)]
@@ -408,13 +408,13 @@ class NNTP:
         return rows(form, self._block(verb, *arguments), self.wire.limits)
 
 
-def found(line: bytes, code: str, content: bytes = b"") -> Article:
-    """The article that a reply such as "223 3000 <id>" is about."""
+def found(line: bytes, code: str) -> tuple[int, str]:
+    """The number and the message-id in a reply about an article: "223 3000 <id>"."""
     match = ARTICLE.fullmatch(line)
     if not match or line[:3].decode() != code:
         reply = expect(line_reply(line), code)
         raise ProtocolError(f"not the answer to this command: {reply}")
-    return Article(int(match[1]), text(match[2]), content)
+    return int(match[1]), text(match[2])
 
 
 def words(*given: str) -> str:
