@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, NamedTuple, Self, overload
 
+from .blocks import stuffed
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused
-from .octets import as_line, many_objects, rows, stuffed, text
+from .octets import as_line, many_objects, rows, text
 from .reply import Reply, expect, line_reply, read_line_reply
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 

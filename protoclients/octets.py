@@ -16,11 +16,6 @@ from .errors import LimitExceeded, ProtocolError
 from .limits import LIMITS, Limits
 
 CRLF = b"\r\n"
-DOT_LINE = b"\r\n.\r\n"
-# To look for these in text takes `re` half the time of `bytes.find` and its kin: it jumps
-# from line end to line end.
-DOT = re.compile(rb"\r\n\.")
-END = re.compile(rb"\r\n\.\r\n")
 
 # How much is asked of the kernel at once, in octets: enough that calls are rare, and little
 # enough to stay in the processor's cache. A file is read in pieces of twice that. What is
@@ -182,16 +177,3 @@ def in_lines(message: Buffer | BinaryIO) -> Iterator[bytes]:
         yield lines
     if held or not ended:
         yield CRLF
-
-
-def stuffed(message: Buffer | BinaryIO) -> Iterator[bytes]:
-    """`message` as a dot-block, piece by piece (RFC 5321 section 4.5.2): a line that begins
-    with a dot gets one more, and a line that is only a dot ends the block."""
-    piece, at_line_start = b"", True
-    for lines in in_lines(message):
-        if piece:
-            yield piece
-        stuffing = b"." if at_line_start and lines.startswith(b".") else b""
-        piece = stuffing + DOT.sub(b"\r\n..", lines)
-        at_line_start = lines.endswith(CRLF)
-    yield piece + b".\r\n"  # together, so that a small message is one piece

@@ -12,7 +12,7 @@
     greeted      another mail, or QUIT
 
 The envelope says where the mail goes, and the header inside the mail does not. A line of
-the mail that begins with a dot gets one more (section 4.5.2): see `octets.stuffed`.
+the mail that begins with a dot gets one more (section 4.5.2): see `blocks.stuffed`.
 """
 
 import re
@@ -20,8 +20,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Self
 
 from . import sasl
+from .blocks import stuffed
 from .errors import Disconnected, ProtocolError, Refused, WireError
-from .octets import as_line, in_lines, octets, stuffed
+from .octets import as_line, in_lines, octets
 from .reply import Reply, expect, read_reply
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 

@@ -21,15 +21,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, TypeVar, cast, overload
 
+from .blocks import unstuffed
 from .chunks import LITTLE, LONGEST_LINE, Sizes, little_chunks
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, TooSlow, WireError
 from .limits import LIMITS, Limits
 from .link import TLS, Door, Link
 from .octets import (
     CRLF,
-    DOT,
-    DOT_LINE,
-    END,
     STRETCH,
     WINDOW,
     Buffer,
@@ -39,9 +37,6 @@ from .octets import (
 )
 
 __all__ = ["LIMITS", "TLS", "Door", "Limits", "Wire", "exchange"]
-
-# A message so small that looking through it twice costs less than by the piece.
-SMALL = 16 * 1024
 
 BARE_LF = re.compile(rb"\n(?<!\r\n)")
 
@@ -309,48 +304,24 @@ class Wire(Link):
         """
         while len(self._buffer) - self._at < len(b".\r\n"):  # the shortest block
             self._fill()
-        if self._buffer.startswith(b".\r\n", self._at):
-            self._at += 3
-            return
-        self._at += self._buffer.startswith(b".", self._at)
-        while True:
-            there = self._buffer[self._at :]
-            lines = DOT.split(there)  # one pass finds the end and takes off the dots
-            end = next((n for n in range(1, len(lines)) if is_end(lines, n)), None)
-            if end is not None:
-                found = CRLF.join(lines[:end])
-                self._at += len(found) + end - 1 + len(DOT_LINE)
-                yield self._note(found + CRLF)
-                return
-            # The last octets may begin the end, or a stuffed line: they wait for the rest.
-            held = max(n for n in range(5) if there.endswith(DOT_LINE[:n]))
-            if held > len(CRLF):
-                lines.pop()
-            else:
-                lines[-1] = lines[-1][: len(lines[-1]) - held]
-            self._at += len(there) - held
-            yield self._note(CRLF.join(lines))
-            self._fill()
+        ended = self._buffer.startswith(b".\r\n", self._at)
+        self._at += 3 if ended else self._buffer.startswith(b".", self._at)
+        while not ended:
+            found, self._at, ended = next(unstuffed(self._buffer, self._at))
+            self.progress(len(found))
+            yield found
+            if not ended:
+                self._fill()
 
     def read_block(self, limit: int | None = None) -> bytes:
         """Read a dot-block of at most `limit` octets into memory."""
         most = self.limits.body if limit is None else limit
-        while True:
-            # Most are small and here already: then one look is enough, and one more if a
-            # line begins with a dot.
-            at, buffer = self._at, self._buffer
-            end = dot = DOT.search(buffer, at)
-            if dot and not buffer.startswith(CRLF, dot.end()):
-                end = END.search(buffer, dot.end())
-            odd = buffer.startswith(b".", at) or (end and end.start() - at >= most)
-            if odd or (not end and len(buffer) - at > SMALL):
-                return self.deliver(self.block(), None, limit)
-            if end:
-                break
-            self._fill()
-        self._at = end.start() + len(DOT_LINE)
-        found = buffer[at : end.start() + len(CRLF)]
-        return found if dot is end else DOT.sub(CRLF, found)
+        if self.has_unread and not self._buffer.startswith(b".", self._at):
+            found, end, ended = next(unstuffed(self._buffer, self._at))
+            if ended and len(found) <= most:  # most are small, and here already
+                self._at = end
+                return found
+        return self.deliver(self.block(), None, limit)
 
     def lines_and_blocks(
         self, mark: bytes, limit: int | None = None
@@ -367,20 +338,13 @@ class Wire(Link):
 
     def _whole_ones(self, mark: bytes, most: int) -> Iterator[tuple[bytes, bytes]]:
         """The answers that are whole and as usual, from the first one on."""
-        buffer, begin, pieces = self._buffer, self._at, []
         most = min(most, self.limits.line)  # then no line in it is longer than that either
-        for dot in DOT.finditer(buffer, begin):
-            pieces.append(buffer[begin : dot.end() - 1])
-            begin = dot.end()
-            if not buffer.startswith(CRLF, begin):
-                continue  # the dot was given to a line
-            whole = b"".join(pieces)
+        for whole, end, ended in unstuffed(self._buffer, self._at):
             line, _, block = whole.partition(CRLF)
-            usual = buffer.startswith(mark, self._at) and b"\n" not in line
-            if not usual or len(whole) > most:
+            usual = self._buffer.startswith(mark, self._at) and b"\n" not in line
+            if not ended or not usual or len(whole) > most:
                 return  # what is odd is looked at closely
-            self._at = begin = begin + len(CRLF)
-            pieces.clear()
+            self._at = end
             yield line, block
 
     # Delivering
@@ -462,9 +426,3 @@ class Wire(Link):
             refusal.done = done
             raise refusal
         return done
-
-
-def is_end(lines: list[bytes], n: int) -> bool:
-    """Whether of `lines`, which stood apart by CR LF and a dot, the one before `n` is the
-    last: after the dot comes CR LF, its own or that of the next dot."""
-    return lines[n].startswith(CRLF) or (not lines[n] and n + 1 < len(lines))

@@ -27,11 +27,12 @@ errors:
 limits:
 octets: errors limits
 chunks: errors octets
+blocks: octets
 sasl: errors octets
 link: errors limits octets
-wire: errors limits octets chunks link
+wire: errors limits octets chunks blocks link
 reply: errors octets wire
-client: errors octets sasl wire reply
+client: errors octets blocks sasl wire reply
 terminal: client
 recorder:
 grammar:
@@ -168,7 +169,8 @@ def calls(path: Path, names: set[str]) -> list[str]:
 
 
 def test_tcp_client_code_receives_in_one_place_and_sends_in_one() -> None:
-    modules = ("octets", "link", "wire", "reply", "sasl", "terminal", *PROTOCOLS)
+    modules = ("octets", "blocks", "chunks", "link", "wire", "reply", "sasl", "terminal")
+    modules += PROTOCOLS
     paths = [PACKAGE / f"{name}.py" for name in modules if name != "echo"]
     assert [call for path in paths for call in calls(path, RECEIVING)] == [
         "link.py: self._socket.recv_into"
@@ -181,7 +183,8 @@ def test_tcp_client_code_receives_in_one_place_and_sends_in_one() -> None:
 
 
 def test_only_the_link_and_echo_know_sockets() -> None:
-    for name in ("octets", "wire", "reply", "sasl", "terminal", *PROTOCOLS):
+    below = ("octets", "blocks", "chunks", "wire", "reply", "sasl", "terminal")
+    for name in below + PROTOCOLS:
         names = {
             alias.name
             for node in ast.walk(tree(PACKAGE / f"{name}.py"))

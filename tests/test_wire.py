@@ -24,8 +24,9 @@ from protoclients import (
     TooSlow,
     WireError,
 )
+from protoclients.blocks import stuffed
 from protoclients.limits import LIMITS
-from protoclients.octets import as_line, in_lines, octets, stuffed, text
+from protoclients.octets import as_line, in_lines, octets, text
 from protoclients.wire import Wire, exchange
 
 from .scripted_server import dripping, listener, listening, receive
