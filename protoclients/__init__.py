@@ -55,4 +55,5 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = importlib.import_module(f".{_HOMES.get(name, 'errors')}", __name__)
-    return getattr(home, name)
+    found = globals()[name] = getattr(home, name)  # so it is looked for once
+    return found

@@ -43,12 +43,13 @@ class Sizes(dict[bytes, int]):
         return size
 
 
-def little_chunks(octets: bytes, at: int, frame: bytes, sizes: Sizes) -> tuple[bytes, int]:
-    """As many chunks as have the same frame, or at least one as long as this."""
-    size = sizes[frame]
-    if octets.startswith(frame, at) and octets.startswith(frame, at + len(frame) + size):
+def little_chunks(octets: bytes, at: int, width: int, sizes: Sizes) -> tuple[bytes, int]:
+    """As many chunks as go by one of the ways below; `width` is that of the first frame."""
+    frame = octets[at : at + width]
+    size = sizes.get(frame, 0)  # 0 if we have not met it yet
+    if size and octets.startswith(frame, at + width + size):
         return chunks_alike(octets, at, frame, size)
-    return chunks_by_size(octets, at, len(frame), sizes)
+    return chunks_by_size(octets, at, width, sizes)
 
 
 def chunks_alike(octets: bytes, at: int, frame: bytes, size: int) -> tuple[bytes, int]:

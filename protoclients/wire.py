@@ -283,18 +283,14 @@ class Wire(Link):
             little = size <= LITTLE and len(line) <= LONGEST_LINE
             yield from self.counted(size, beyond=WINDOW if little else len(frame))
             if little:
-                found, self._at = little_chunks(self._buffer, self._at, frame, sizes)
-                if found:
-                    yield self._note(found)
+                found, self._at = little_chunks(self._buffer, self._at, len(frame), sizes)
+                self.progress(len(found))
+                yield found
             while len(self._buffer) - self._at < len(CRLF):
                 self._fill()
             if not self._buffer.startswith(CRLF, self._at):
                 raise ProtocolError(f"{self.host}: a chunk is longer than its size")
             self._at += len(CRLF)
-
-    def _note(self, found: bytes) -> bytes:
-        self.progress(len(found))
-        return found
 
     def block(self) -> Iterator[Buffer]:
         """The octets of a dot-block, piece by piece (RFC 1939 section 3).
