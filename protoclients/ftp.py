@@ -21,8 +21,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self, overload
 
-from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, WireError
-from .octets import in_stretches, many_objects, octets, text
+from .errors import Disconnected, ProtocolError, Refused, WireError
+from .octets import entries, in_stretches, many_objects, octets, text
 from .reply import Reply, expect, read_reply
 from .wire import LIMITS, TLS, Door, Limits, Wire, exchange
 
@@ -427,10 +427,7 @@ class FTP:
         self._set_type("A")  # lines of text, and CR LF between them (section 3.1.1.1)
         with self._data(f"{verb} {path}" if path else verb) as data:
             listing = data.deliver(data.rest(), None, limit)
-        count, most = listing.count(b"\n"), self.wire.limits.entries
-        if count > most:
-            raise LimitExceeded(f"a listing of more than {most} lines")
-        lines = text(listing).split("\r\n")
+        count, lines = entries(listing, self.wire.limits), text(listing).split("\r\n")
         if len(lines) <= count:
             # Not every server keeps to CR LF here, and a listing has no other end to miss.
             lines = text(listing).replace("\r\n", "\n").split("\n")

@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, NamedTuple, Self, overload
 
 from .blocks import stuffed
-from .errors import Disconnected, LimitExceeded, ProtocolError, Refused
-from .octets import as_line, many_objects, rows, text
+from .errors import Disconnected, ProtocolError, Refused
+from .octets import as_line, entries, many_objects, rows, text
 from .reply import Reply, expect, line_reply, read_line_reply
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
@@ -330,7 +330,7 @@ class NNTP:
             self._over = "XOVER"
             listing = self._block(self._over, argument(which), limit=limit)
         with many_objects():
-            return overviews(text(listing), self.wire.limits)
+            return overviews(listing, self.wire.limits)
 
     @exchange
     def list(self, keyword: str = "ACTIVE", wildmat: str | None = None) -> Table:
@@ -438,12 +438,9 @@ def moment(since: datetime) -> str:
     return since.astimezone(UTC).strftime("%Y%m%d %H%M%S GMT")
 
 
-def overviews(listing: str, limits: Limits) -> Overviews:
+def overviews(listing: bytes, limits: Limits) -> Overviews:
     """The lines of an overview: a number, and at least seven fields (section 8.3.2)."""
-    count = listing.count("\n")
-    if count > limits.entries:
-        raise LimitExceeded(f"an overview of more than {limits.entries} articles")
-    lines = listing.split("\r\n")[:-1]
+    count, lines = entries(listing, limits), text(listing).split("\r\n")[:-1]
     numbers = [line.partition("\t")[0] for line in lines]
     # Whether all are right is asked at once: it takes half of the time.
     right = re.fullmatch("[0-9]*", "".join(numbers)) and count == len(lines)

@@ -80,7 +80,7 @@ def test_only_what_is_long_and_lies_in_a_file_as_it_is_goes_that_way(path: Path)
     with path.open("rb") as source:
         assert kinds(source) == ["Stretch"] * 3 + ["bytes"]
         source.seek(2 * STRETCH + 1001)
-        assert kinds(source) == ["bytes"] * 8
+        assert set(kinds(source)) == {"bytes"}
     with gzip.open(path.with_suffix(".gz"), "wb", compresslevel=0) as packed:
         packed.write(CONTENT)
     with gzip.open(path.with_suffix(".gz")) as packed:

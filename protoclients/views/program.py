@@ -19,13 +19,8 @@ HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = os.path.dirname(os.path.abspath(os.__file__))
 # Not the line that says something, but how it is said.
 BELOW = (
-    "link.py",
-    "wire.py",
-    "octets.py",
-    "blocks.py",
-    "chunks.py",
-    "reply.py",
-    "recorder.py",
+    *("link.py", "wire.py", "octets.py", "blocks.py", "chunks.py"),
+    *("reply.py", "recorder.py"),
 )
 BELOW_IN_PYTHON = (
     *("socket.py", "ssl.py", "selectors.py", "contextlib.py", "functools.py"),
