@@ -162,6 +162,48 @@ def test_a_block_of_many_windows_is_whole(size: int) -> None:
         sender.join()
 
 
+def answers_line_by_line(heard: bytes) -> list[tuple[bytes, bytes]]:
+    """The answers, as far as they are whole; those that begin with "+" have a block."""
+    answers = []
+    while True:
+        line, end, heard = heard.partition(b"\r\n")
+        block = unstuffed_line_by_line(heard) if line.startswith(b"+") else (b"", heard)
+        if not end or b"\n" in line or block is None:
+            return answers
+        answers.append((line, block[0]))
+        heard = block[1]
+
+
+ANSWERS = st.lists(
+    st.sampled_from(
+        [
+            b"+OK\r\n",
+            b"+\r\n.\r\n",
+            b"-ERR\r\n",
+            b".\r\n",
+            b"..\r\n",
+            b"a\r\n.\r\n",
+            b".+\r\n",
+            b"\n",
+        ]
+    )
+).map(b"".join)
+
+
+@quick
+@given(ANSWERS, st.sampled_from([[65536], [1], [3, 7]]))
+@example(b"+OK\r\n.\r\n.+OK\r\n.\r\n", [65536])
+def test_many_answers_are_read_alike_in_whatever_pieces_they_come(
+    heard: bytes, sizes: list[int]
+) -> None:
+    wanted = answers_line_by_line(heard)
+    with hearing(heard, sizes) as wire:
+        found = wire.lines_and_blocks(b"+")
+        assert [next(found) for _ in wanted] == wanted
+        with pytest.raises((Disconnected, ProtocolError)):
+            next(found)
+
+
 # Lines and sections
 
 
