@@ -71,16 +71,19 @@ def chunks_alike(octets: bytes, at: int, frame: bytes, size: int) -> tuple[bytes
 
 
 def chunks_by_size(octets: bytes, at: int, width: int, sizes: Sizes) -> tuple[bytes, int]:
-    """Chunks whose frames are `width` octets long."""
-    found = []
+    """Chunks whose frames are `width` octets long. A chunk is known to be whole, and no
+    longer than its size, by the frame that comes after it."""
+    found, begin = [], at + width
     try:
         while True:
-            size = sizes[octets[at : at + width]]
-            found.append(octets[at + width : at + width + size])
-            at += width + size
+            start = at + width
+            end = start + sizes[octets[at:start]]
+            found.append(octets[begin:at])
+            begin, at = start, end
     except KeyError:  # another width, a large one, the last, or not all here
         pass
-    if found and not octets.startswith(CRLF, at):
-        found.pop()
-        at -= width + size
+    if octets.startswith(CRLF, at):
+        found.append(octets[begin:at])
+    else:
+        at = begin - width
     return b"".join(found), at

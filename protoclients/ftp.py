@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self, overload
 
 from .errors import Disconnected, ProtocolError, Refused, WireError
-from .octets import entries, in_stretches, many_objects, octets, text
+from .octets import entries, in_pieces, many_objects, octets, text
 from .reply import Reply, expect, read_reply
 from .wire import LIMITS, TLS, Door, Limits, Wire, exchange
 
@@ -439,7 +439,7 @@ class FTP:
         count, lost = 0, None
         with self._data(line, offset) as data:
             try:
-                for piece in in_stretches(source):
+                for piece in in_pieces(source):
                     data.restart_clock()
                     data.send_more(piece)
                     count += len(piece)

@@ -28,7 +28,7 @@ from typing import BinaryIO, NamedTuple, Self
 
 from . import sasl
 from .errors import Disconnected, LimitExceeded, ProtocolError, WireError
-from .octets import CRLF, Buffer, Stretch, in_pieces, in_stretches, rows
+from .octets import CRLF, Buffer, in_pieces, rows
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 80, 443
@@ -328,9 +328,7 @@ def field_lines(fields: Iterable[Field]) -> str:
     return "".join([*lines, "\r\n"])
 
 
-def framed(
-    method: str, body: Body
-) -> tuple[list[Field], Iterable[Buffer | Stretch] | None]:
+def framed(method: str, body: Body) -> tuple[list[Field], Iterable[Buffer] | None]:
     """The fields that say how long the body of a request is, and its pieces (section 6)."""
     if not body and method not in ("POST", "PUT", "PATCH"):
         return [], None
@@ -342,7 +340,19 @@ def framed(
         body.seek(start)
     except (OSError, AttributeError):  # a pipe, say: only its end tells its length
         return [("Transfer-Encoding", "chunked")], chunked(body)
-    return [("Content-Length", str(length))], in_stretches(body)
+    return [("Content-Length", str(length))], exactly(length, in_pieces(body))
+
+
+def exactly(length: int, pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+    """So many octets of `pieces`: a file may have become longer since it was measured, and
+    the rest would be taken for another request. Raises `ValueError` if it is shorter."""
+    for piece in pieces:
+        yield piece[:length]
+        length -= len(piece)
+        if length <= 0:
+            return
+    if length:
+        raise ValueError(f"the file lacks {length} of the octets that it had")
 
 
 def chunked(body: BinaryIO) -> Iterator[bytes]:

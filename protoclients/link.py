@@ -1,9 +1,8 @@
 """The link: one TCP connection, its clock, its TLS, and the two choke points.
 
-`_receive` is the one place that receives and `_send` the one that sends, for all clients
-(with `_send_file` below it, for what the kernel may take from a file by itself). So what
-holds for every octet is held here: one clock for a whole exchange, and errors of one kind.
-The link knows no lines; the wire above it does.
+`_receive` is the one place that receives and `_send` the one that sends, for all clients.
+So what holds for every octet is held here: one clock for a whole exchange, and errors of
+one kind. The link knows no lines; the wire above it does.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from .errors import Disconnected, ProtocolError, TooSlow, WireError
 from .limits import LIMITS, Limits
-from .octets import CUT, STRETCH, WINDOW, Buffer, Stretch, octets
+from .octets import PIECE, WINDOW, Buffer, octets
 
 # A year, in seconds: what is longer is a mistake, and the kernel's timer has an end.
 MAX_TIMEOUT = 365 * 24 * 3600
@@ -33,13 +32,10 @@ TLS_RECORD = 16 * 1024
 SLACK = 0.05
 # How often to look for octets before going to sleep: for some 50 µs. To be woken takes
 # longer, on a virtual machine at least, than a server nearby takes to go on. So small
-# exchanges with it are twice as fast, and long bodies by half. A processor that is the
-# only one is the server's.
+# exchanges with it are twice as fast, and long bodies by half. If there is one processor
+# only, the server needs it.
 LOOKS = 100 if (os.cpu_count() or 1) > 1 else 1
 WINDOWS = os.name == "nt"
-# How much is said at once while listening, in octets. Windows cannot but wait until it is
-# taken, so there it is less.
-AT_ONCE = WINDOW if WINDOWS else STRETCH
 # Linux alone has it. See `_receive`.
 QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)
 # Windows has no such flag, and waits.
@@ -105,8 +101,8 @@ class Link:
         self.in_exchange = False
         self.speaking = False  # something was said, and its answer is not all read
         self._window = memoryview(bytearray(FIRST_WINDOW))
-        self._ahead: Iterator[Buffer | Stretch] | None = None  # to be said while we listen
-        self._unsent: Buffer | Stretch = b""
+        self._ahead: Iterator[Buffer] | None = None  # to be said while we listen
+        self._unsent = memoryview(b"")
         self._heard = False  # something, since we last spoke
         self._armed = -1.0
         self.restart_clock()
@@ -275,24 +271,17 @@ class Link:
         """Look for octets before sleeping until there are some. Where the program has other
         threads they may need the interpreter, and one of them may be the server. What TLS
         has decrypted already cannot be seen."""
-        if (
-            self._poll
-            and not (self.is_tls and self._heard)
-            and threading.active_count() < 2
-        ):
+        in_vain = threading.active_count() > 1 or (self.is_tls and self._heard)
+        if self._poll and not in_vain:
             for _ in range(LOOKS):
                 if self._poll.poll(0):
                     return
 
-    def _send(self, data: Buffer | Stretch, flags: int = 0) -> int:
+    def _send(self, data: Buffer, flags: int = 0) -> int:
         """Hand octets to the kernel and return how many it took."""
         self._arm()
         self._heard, self.speaking = False, True
         try:
-            if isinstance(data, Stretch):
-                if not self.is_tls:
-                    return self._send_file(data, flags)
-                data = data.read()
             return self._socket.send(data, flags)
         except (BlockingIOError, TimeoutError) as error:
             if flags:  # it was not to wait
@@ -300,17 +289,6 @@ class Link:
             raise self._too_slow() from error
         except OSError as error:
             raise self._lost(error) from error
-
-    def _send_file(self, stretch: Stretch, flags: int) -> int:
-        self._socket.setblocking(not flags)  # the kernel's call takes none
-        try:
-            numbers = self._socket.fileno(), stretch.file
-            count = os.sendfile(*numbers, stretch.span.start, len(stretch))
-        finally:
-            self._socket.setblocking(True)
-        if not count:
-            raise ValueError(CUT)
-        return count
 
     def _lost(self, error: OSError) -> WireError:
         if isinstance(error, ConnectionError):
@@ -336,12 +314,12 @@ class Link:
 
     # Sending while the peer may have something to say
 
-    def send_more(self, data: Buffer | Stretch) -> None:
+    def send_more(self, data: Buffer) -> None:
         """Say `data` within an exchange that has begun."""
         count = self._send(data)
         while count < len(data):
             self.progress(count)
-            data = data[count:] if isinstance(data, Stretch) else memoryview(data)[count:]
+            data = memoryview(data)[count:]
             count = self._send(data)
 
     def _send_ahead(self) -> None:
@@ -354,10 +332,10 @@ class Link:
                     self._ahead = None
                     self.restart_clock()
                     return
-                self._unsent = piece if isinstance(piece, Stretch) else memoryview(piece)
+                self._unsent = memoryview(piece)
                 continue
             try:
-                count = 0 if self.is_tls else self._send(self._unsent[:AT_ONCE], DONT_WAIT)
+                count = 0 if self.is_tls else self._send(self._unsent[:PIECE], DONT_WAIT)
                 if not count:
                     if self.is_tls and self._is_readable():
                         return

@@ -6,9 +6,7 @@ Functions without a socket, so that they can be read, and tested, by themselves.
 import contextlib
 import gc
 import io
-import os
 import re
-import stat
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -19,14 +17,11 @@ CRLF = b"\r\n"
 
 # How much is asked of the kernel at once, in octets: enough that calls are rare, and little
 # enough to stay in the processor's cache. A file is read in pieces of twice that, or hardly
-# less: from 128 KiB on, memory is asked anew of the kernel for each. What is not looked at
-# may come, and go, by the mebibyte: files are made of such pieces fastest.
+# less: from 128 KiB on, memory is asked anew of the kernel for each. A body that nobody
+# looks at comes by the mebibyte, for files are made of such pieces fastest.
 WINDOW = 64 * 1024
 PIECE = 120 * 1024
-STRETCH = 1024 * 1024
-
-CUT = "the file became shorter while it was sent"
-HAS_SENDFILE = hasattr(os, "sendfile")
+BODY_WINDOW = 1024 * 1024
 
 Buffer = bytes | bytearray | memoryview
 
@@ -107,49 +102,6 @@ def words(form: re.Pattern[str], listing: bytes, limits: Limits = LIMITS) -> lis
         odd = said[fits:].partition("\r\n")[0]
         raise ProtocolError(f"a line that does not belong here: {odd[:80]!r}")
     return said.split()
-
-
-class Stretch:
-    """Octets that lie in a file, for the kernel to send: nobody else looks at them.
-
-    `file` is its descriptor, and `span` has the places of the octets in it.
-    """
-
-    def __init__(self, file: int, span: range) -> None:
-        self.file, self.span = file, span
-
-    def __len__(self) -> int:
-        return len(self.span)
-
-    def __getitem__(self, part: slice) -> "Stretch":
-        return Stretch(self.file, self.span[part])
-
-    def read(self) -> bytes:
-        """The octets themselves. Raises `ValueError` if they are not there any more."""
-        found = os.pread(self.file, len(self.span), self.span.start)
-        if not found:
-            raise ValueError(CUT)
-        return found
-
-
-def in_stretches(source: Buffer | BinaryIO) -> Iterator[Buffer | Stretch]:
-    """As `in_pieces`, but what is long and lies in a file is not read."""
-    if HAS_SENDFILE and not isinstance(source, Buffer) and lies_on_disk(source):
-        source.flush()
-        start, size = source.tell(), os.fstat(source.fileno()).st_size
-        while size - start >= STRETCH:
-            end = source.seek(start + STRETCH)
-            yield Stretch(source.fileno(), range(start, end))
-            start = end
-    yield from in_pieces(source)
-
-
-def lies_on_disk(source: BinaryIO) -> bool:
-    """Whether the octets of `source` are those of a file: those of a pipe are not there
-    yet, and what reads from a `gzip.GzipFile` is not what lies in it."""
-    raw = getattr(source, "raw", source)
-    plain = type(source) in (io.FileIO, io.BufferedReader, io.BufferedRandom)
-    return plain and type(raw) is io.FileIO and stat.S_ISREG(os.fstat(raw.fileno()).st_mode)
 
 
 def in_pieces(source: Buffer | BinaryIO) -> Iterator[Buffer]:

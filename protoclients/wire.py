@@ -27,11 +27,10 @@ from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, TooSlow
 from .limits import LIMITS, Limits
 from .link import TLS, Door, Link
 from .octets import (
+    BODY_WINDOW,
     CRLF,
-    STRETCH,
     WINDOW,
     Buffer,
-    Stretch,
     as_line,
     text,
 )
@@ -104,7 +103,7 @@ class Wire(Link):
         self._hear_nothing()
         self.send_more(data)
 
-    def send_ahead(self, pieces: Iterable[Buffer | Stretch]) -> None:
+    def send_ahead(self, pieces: Iterable[Buffer]) -> None:
         """Say `pieces` while listening: they go out whenever an answer is waited for.
 
         Two sides that only send wait for each other for ever once all buffers between
@@ -231,7 +230,7 @@ class Wire(Link):
         self._at = end + len(CRLF + CRLF)
         return head
 
-    def piece(self, most: int = STRETCH) -> memoryview:
+    def piece(self, most: int = BODY_WINDOW) -> memoryview:
         """What is there, `most` octets at the most; nothing at the peer's end."""
         if self._at < len(self._buffer):
             found = memoryview(self._buffer)[self._at : self._at + most]
@@ -245,7 +244,7 @@ class Wire(Link):
         with them: one call less."""
         while count:
             most = count if self.has_unread else count + beyond
-            found = self.piece(min(most, STRETCH))
+            found = self.piece(min(most, BODY_WINDOW))
             if not found:
                 raise Disconnected(f"{self.host} hung up with {count} octets to come")
             if len(found) > count:
