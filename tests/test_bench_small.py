@@ -8,10 +8,20 @@ from typing import Any
 
 import pytest
 
+from .daemons.conftest import need
+
 ROOT = Path(__file__).parents[1]
 # One of each kind: sink and file, up and down, one by one and at once, parsed and counted.
 ITEMS = ["http-chunked-mixed", "http-put", "ftp-retr-file", "pop3-small-many", "nntp-over"]
 ITEMS += ["smtp-bdat", "telnet-binary"]
+# The same of what each real server serves.
+REAL = {
+    "nginx": ["http-get-file", "http-small", "http-small-many"],
+    "vsftpd": ["ftp-retr", "ftp-stor", "ftp-list", "ftp-small"],
+    "smtp-sink": ["smtp-small-many", "smtp-data"],
+    "dovecot": ["pop3-retr", "pop3-small-many", "pop3-uidl"],
+    "innd": ["nntp-over", "nntp-small-many", "nntp-body"],
+}
 
 
 def bench(*words: str) -> str:
@@ -58,3 +68,36 @@ def test_a_round_trip_takes_as_long_as_asked_for(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "figures").read_text())["items"]["ftp-small"]
     # Two files: for each a port, a connection to it and the file, one after the other.
     assert found["ours"]["job"][0] > 2 * 3 * 0.020
+
+
+@pytest.mark.daemons
+@pytest.mark.parametrize("program", REAL)
+def test_a_real_server_serves_all_contestants(program: str, tmp_path: Path) -> None:
+    need(program)
+    chosen = [word for item in REAL[program] for word in ("--item", item)]
+    files = ["--json", str(tmp_path / "figures"), "--page", str(tmp_path / "page")]
+    table = bench("--daemons", "--scale", "0.001", *chosen, *files)
+    figures = json.loads((tmp_path / "figures").read_text())["items"]
+    assert list(figures) == REAL[program]
+    assert max(map(len, table.splitlines())) <= 80
+    for found in figures.values():
+        assert all(found[who]["job"][0] > 0 for who in ("ours", "library"))
+        others = [found[who] for who in ("curl", "wget", "lftp", "bare")]
+        assert all(other["process"] or other["problem"] == "-" for other in others)
+
+
+@pytest.mark.daemons
+def test_a_real_server_can_be_a_longer_way_off(tmp_path: Path) -> None:
+    need("smtp-sink")
+    words = ["--daemons", "--rtt", "20ms", "--scale", "0.001", "--item", "smtp-small"]
+    bench(*words, "--json", str(tmp_path / "figures"))
+    found = json.loads((tmp_path / "figures").read_text())["items"]["smtp-small"]
+    # Two mails: at least the envelope and the mail, one after the other.
+    assert found["ours"]["job"][0] > 2 * 2 * 0.020
+
+
+@pytest.mark.daemons
+def test_an_item_without_a_real_server_is_left_out() -> None:
+    need("nginx")
+    table = bench("--daemons", "--scale", "0.001", "--item", "telnet-text")
+    assert table.endswith("Left out, for no daemon here serves it: telnet-text\n")

@@ -7,9 +7,11 @@ faster, to the left slower, and twice as fast is as long everywhere.
 import math
 from collections.abc import Callable
 from html import escape
+from itertools import chain
 from typing import Any
 
 from .items import BY_NAME, Item
+from .processes import TABLES
 from .table import HEAD, columns, faster, said, shown
 
 NAMES = {
@@ -20,7 +22,7 @@ NAMES = {
     "smtp": "SMTP",
     "telnet": "Telnet",
 }
-BARS = ["ours", "bare", "curl"]
+BARS = ["ours", "bare", *TABLES]
 # In the units of the drawing: labels, bars, what is written beside them; a bar's height.
 LEFT, WIDTH, RIGHT, BAR = 210, 450, 80, 14
 
@@ -28,14 +30,17 @@ Scale = Callable[[float], float]
 
 STYLE = """
 :root { color-scheme: light dark; --ours: #0b6e4f; --bare: #8a8f98; --curl: #b3632b;
+  --wget: #8f6a1f; --lftp: #7a5c99;
   --ink: #1d2126; --paper: #ffffff; --line: #d4d7dc; }
 @media (prefers-color-scheme: dark) { :root { --ours: #4cc79a; --bare: #7d848f;
-  --curl: #e39a63; --ink: #e4e6ea; --paper: #16181c; --line: #3a3f47; } }
+  --curl: #e39a63; --wget: #d6b25e; --lftp: #b49ad6;
+  --ink: #e4e6ea; --paper: #16181c; --line: #3a3f47; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   max-width: 52rem; margin: 2rem auto; padding: 0 1rem; }
 svg { width: 100%; min-width: 36rem; height: auto; font: 12px system-ui, sans-serif; }
 svg text { fill: var(--ink); }
 .ours { fill: var(--ours); } .bare { fill: var(--bare); } .curl { fill: var(--curl); }
+.wget { fill: var(--wget); } .lftp { fill: var(--lftp); }
 .one { stroke: var(--ink); } .grid { stroke: var(--line); }
 .want { fill: var(--ink); }
 .scroll { overflow-x: auto; }
@@ -46,14 +51,16 @@ th:first-child, td:first-child { text-align: left; }
 
 ABOUT = """
 <p>Each item is done by our client, by Python's standard library, by the <code>curl</code>
-command and by a bare loop that only counts octets it knows to come. They take turns, each
-in a process of its own, against servers that have their answers ready. Shown are the
-medians, as times faster than the standard library in the same run; absolute times depend
-on the machine. The scale is logarithmic, the line at 1 is the standard library, and the
-triangle is what our client means to reach. Names give the sizes at scale 1.</p>
-<p>curl's time is that of its whole process; so <em>ours to curl</em> in the table compares
-it with our whole process, the start of the interpreter included. <code>telnetlib</code>
-goes octet by octet: it does a hundredth of the work, and its time is multiplied.</p>
+command and its like, and by a bare loop that only counts octets it knows to come. They
+take turns, each in a process of its own, against servers that have their answers ready, or
+against real ones, for which the bare loop does not know enough. Shown are the medians, as
+times faster than the standard library in the same run; absolute times depend on the
+machine. The scale is logarithmic, the line at 1 is the standard library, and the triangle
+is what our client means to reach. Names give the sizes at scale 1.</p>
+<p>The time of curl and its like is that of the whole process; so <em>o/curl</em> in the
+table compares curl with our whole process, the start of the interpreter included.
+<code>telnetlib</code> goes octet by octet: it does a hundredth of the work, and its time is
+multiplied.</p>
 """
 
 
@@ -81,13 +88,17 @@ def page(results: dict[str, Any]) -> str:
 def chart(name: str, found: dict[Item, dict[str, Any]]) -> str:
     """The bars of one protocol's items."""
     ratios = [1, *(item.want for item in found)]
-    ratios += [faster(figures, who) or 1 for figures in found.values() for who in BARS]
+    drawable = [
+        [ratio for who in BARS if (ratio := faster(figures, who))]
+        for figures in found.values()
+    ]
+    ratios += chain.from_iterable(drawable)
     low, high = math.floor(math.log10(min(ratios))), math.ceil(math.log10(max(ratios)))
 
     def x(ratio: float) -> float:
         return LEFT + WIDTH * (math.log10(ratio) - low) / (high - low)
 
-    step = BAR * len(BARS) + 16
+    step = BAR * max(map(len, drawable)) + 16
     bottom = 20 + step * len(found)
     drawn = [line(10.0**power, x, 20, bottom) for power in range(low, high + 1)]
     for number, (item, figures) in enumerate(found.items()):

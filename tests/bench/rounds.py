@@ -9,14 +9,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from . import curl
+from . import processes
 from .content import text
-from .items import PIECE, Item
+from .items import KIB, PIECE, Item
 
-WHO = ["ours", "library", "curl", "bare"]
+WHO = ["ours", "library", *processes.TABLES, "bare"]
 UPLOADS = ("put", "stor")
 # Longer than any contestant should take; one that hangs is to be seen.
 TIMEOUT = 600
@@ -26,14 +27,20 @@ ROOT = Path(__file__).parents[2]
 Results = dict[str, Any]
 
 
-def run(item: Item, scale: float, rounds: int, rtt: float) -> Results:
-    """Run one item: for each contestant the seconds of its process, of its job, and of the
-    processor's work for it, and its memory in octets; or why there are none."""
+def run(item: Item, scale: float, rounds: int, rtt: float, real: bool = False) -> Results:
+    """Run one item, perhaps with a real server: for each contestant the seconds of its
+    process, of its job, and of the processor's work for it, and its memory in octets; or
+    why there are none."""
     small = item.scaled(scale)
     found: Results = {who: {kind: [] for kind in KINDS} for who in WHO}
+    if real:
+        found["bare"]["problem"] = "-"
     with tempfile.TemporaryDirectory(dir=scratch(small)) as folder:
         path = prepare(small, Path(folder))
-        with server(item, scale, rtt) as port:
+        serving = (
+            real_server(small, rtt, Path(folder)) if real else server(item, scale, rtt)
+        )
+        with serving as port:
             for _ in range(rounds):
                 for who in WHO:
                     if "problem" not in found[who]:
@@ -55,17 +62,19 @@ def turn(who: str, item: Item, scale: float, port: int, path: str) -> list[float
     small = item.scaled(scale)
     command = [sys.executable, "-m", "tests.bench.contestant", who]
     command += [item.name, str(scale), str(port), path]
-    if who == "curl":
-        command = curl.command(small, port, path)
+    output = subprocess.PIPE
+    if who in processes.TABLES:
+        command, output = processes.command(who, small, port, path), subprocess.DEVNULL
         if not command:
             return "-"
     began = time.perf_counter()
     try:
         done = subprocess.run(
             command,
-            capture_output=True,
-            text=True,
             stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
             timeout=TIMEOUT,
             cwd=ROOT,
         )
@@ -75,7 +84,7 @@ def turn(who: str, item: Item, scale: float, port: int, path: str) -> list[float
     if done.returncode:
         print(f"{item.name}, {who}: {done.stderr}", file=sys.stderr)
         return "fails"
-    if who == "curl":
+    if who in processes.TABLES:
         return [seconds]
     job, cpu, memory, brought = done.stdout.split()
     if int(brought) != small.total:
@@ -94,10 +103,30 @@ def server(item: Item, scale: float, rtt: float) -> Iterator[int]:
         words = [item.name, str(scale), *numbers(near), str(data_port)]
         at_end.enter_context(running("servers", words, near))
         if rtt:
-            ports = [str(end.getsockname()[1]) for end in near]
-            ways = [word for way in zip(numbers(far), ports, strict=True) for word in way]
-            at_end.enter_context(running("relay", [str(rtt), *ways], far))
+            ports = [end.getsockname()[1] for end in near]
+            at_end.enter_context(relay(rtt, far, ports))
         yield port
+
+
+@contextlib.contextmanager
+def real_server(item: Item, rtt: float, place: Path) -> Iterator[int]:
+    """The same of a real server."""
+    from .daemons import daemon
+
+    with daemon(item, place) as port:
+        if not rtt:
+            yield port
+            return
+        with listener() as far, relay(rtt, [far], [port]):
+            yield far.getsockname()[1]
+
+
+def relay(
+    rtt: float, far: list[socket.socket], ports: list[int]
+) -> AbstractContextManager[subprocess.Popen[str]]:
+    """A longer way from each of these listeners to its port."""
+    ways = zip(numbers(far), map(str, ports), strict=True)
+    return running("relay", [str(rtt), *(word for way in ways for word in way)], far)
 
 
 def listener() -> socket.socket:
@@ -143,5 +172,7 @@ def prepare(item: Item, folder: Path) -> str:
 def scratch(item: Item) -> str | None:
     """Where files lie: in memory if there is room, so that no disk is measured."""
     memory = "/dev/shm"
-    roomy = os.path.isdir(memory) and shutil.disk_usage(memory).free > 2 * item.total
+    # A real server has a file of its own for each thing, and a file takes a page at least.
+    octets = max(item.total, item.number * 4 * KIB)
+    roomy = os.path.isdir(memory) and shutil.disk_usage(memory).free > 2 * octets
     return memory if roomy else None

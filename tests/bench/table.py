@@ -4,6 +4,7 @@ from statistics import median
 from typing import Any
 
 from .items import MIB, Item
+from .processes import TABLES
 
 FORM = "{:18} {:>8} {:>7} {:>5} {:>6} {:>6} {:>6} {:>15}"
 HEAD = ["item", "library", "ours", "want", "bare", "curl", "o/curl", "MiB ours/lib"]
@@ -13,6 +14,8 @@ ours     so many times faster is our client; want: what it is to be at least
 bare     so many times faster is a loop that only counts; curl: a whole process
 o/curl   so many times faster than curl is our client, both as whole processes:
          the start of the interpreter is in it
+wget     and lftp, where they are installed: under an item that they can do, the
+         two figures that curl has
 MiB      memory that the job took over what the process had, ours / library
 Medians of all rounds; above 1 is faster. telnetlib goes octet by octet: it does
 a hundredth of the work, and its time is multiplied."""
@@ -25,12 +28,18 @@ def said(results: dict[str, Any]) -> str:
     return (
         f"Python {results['python']} on {results['system']}, scale {results['scale']:g}, "
         f"{results['rounds']} rounds, round trip {results['rtt'] * 1000:g} ms"
+        f"{', real servers' if results['daemons'] else ''}"
     )
 
 
 def line(item: Item, found: Figures) -> str:
-    """The row of one item."""
-    return FORM.format(item.name, *columns(item, found))
+    """The row of one item, and one for each that is like curl, under curl's figures."""
+    rows = [[item.name, *columns(item, found)]]
+    for who in TABLES:
+        if who != "curl" and found[who].get("problem") != "-":
+            compared = times(found, who), shown(beside(found, who))
+            rows.append(["", "", "", "", who, *compared, ""])
+    return "\n".join(FORM.format(*row).rstrip() for row in rows)
 
 
 def columns(item: Item, found: Figures) -> list[str]:
@@ -43,7 +52,7 @@ def columns(item: Item, found: Figures) -> list[str]:
         f"{item.want:g}",
         times(found, "bare"),
         times(found, "curl"),
-        shown(beside_curl(found)),
+        shown(beside(found, "curl")),
         " / ".join("-" if octets is None else f"{octets / MIB:.1f}" for octets in memory),
     ]
 
@@ -54,16 +63,17 @@ def middle(found: Figures, who: str, what: str) -> float | None:
 
 
 def faster(found: Figures, who: str) -> float | None:
-    """How many times faster than the standard library; curl by its whole process."""
-    mine = middle(found, who, "process" if who == "curl" else "job")
+    """How many times faster than the standard library; curl and its like by the whole
+    process."""
+    mine = middle(found, who, "process" if who in TABLES else "job")
     library = middle(found, "library", "job")
     return library / mine if mine and library else None
 
 
-def beside_curl(found: Figures) -> float | None:
-    """How many times faster than curl our client is, both as processes."""
-    ours, curls = (middle(found, who, "process") for who in ("ours", "curl"))
-    return curls / ours if ours and curls else None
+def beside(found: Figures, who: str) -> float | None:
+    """How many times faster than curl or its like our client is, both as processes."""
+    ours, theirs = (middle(found, each, "process") for each in ("ours", who))
+    return theirs / ours if ours and theirs else None
 
 
 def times(found: Figures, who: str) -> str:
