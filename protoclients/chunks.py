@@ -22,6 +22,8 @@ from .octets import CRLF
 LITTLE = 4096
 # The longest line before it, in octets: what is longer has more in it than the size.
 LONGEST_LINE = 4
+# So many frames are remembered. Usual servers write hardly more than a hundred.
+MANY = 10_000
 
 
 class Sizes(dict[bytes, int]):
@@ -39,7 +41,8 @@ class Sizes(dict[bytes, int]):
             raise KeyError(frame) from error
         if not 0 < size <= LITTLE:
             raise KeyError(frame)
-        self[frame] = size
+        if len(self) < MANY:
+            self[frame] = size
         return size
 
 

@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self, overload
 
-from .errors import Disconnected, ProtocolError, Refused, WireError
+from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, WireError
 from .octets import entries, in_pieces, many_objects, octets, text
 from .reply import Reply, expect, read_reply
 from .wire import LIMITS, TLS, Door, Limits, Wire, exchange
@@ -185,7 +185,7 @@ class FTP:
         "120", "modify": "20260901120000"}: made for programs (RFC 3659 section 7). `limit`
         is the most octets that may come."""
         with many_objects():
-            said = Said()
+            said = Said(self.wire.limits)
             return [facts(line, said) for line in self._listing("MLSD", path, limit)]
 
     @exchange
@@ -480,12 +480,18 @@ def quoted(reply: Reply) -> str:
 
 
 class Said(dict[str, Fact]):
-    """The facts of a listing by how they were said: most come again and again."""
+    """The facts of a listing by how they were said: most come again and again. Raises
+    `LimitExceeded` for more than `Limits.entries`."""
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._most = limits.entries
 
     def __missing__(self, said: str) -> Fact:
         name, equals, value = said.partition("=")
         if not equals:
             raise ProtocolError(f"not facts and a name: {said[:80]!r}")
+        if len(self) >= self._most:
+            raise LimitExceeded(f"more than {self._most} facts in a listing")
         fact = self[said] = name.lower(), value
         return fact
 

@@ -38,10 +38,10 @@ PORT, TLS_PORT = 80, 443
 STATUS_LINE = re.compile(rb"HTTP/(1\.[0-9]) ([1-9][0-9][0-9])(?: ([^\r\n\0]*))?")
 # field-line = field-name ":" OWS field-value OWS (section 5): no space before the colon.
 FIELD_LINE = re.compile(
-    r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)\r\n", re.MULTILINE
+    r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([^\r\n\0]*+)\r\n", re.MULTILINE
 )
 # A line that begins with a space goes on with the value before (section 5.2).
-OBS_FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
+OBS_FOLD = re.compile(rb"(?<![ \t])[ \t]*+(?:\r\n[ \t]++)+")
 # chunk = chunk-size [ chunk-ext ] CRLF … (section 7.1)
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n\0]*)?")
 LENGTH = re.compile(r"[0-9]{1,19}")
@@ -334,13 +334,19 @@ def framed(method: str, body: Body) -> tuple[list[Field], Iterable[Buffer] | Non
         return [], None
     if isinstance(body, bytes):
         return [("Content-Length", str(len(body)))], in_pieces(body)
+    pieces = in_pieces(body)
     try:
         start = body.tell()
         length = body.seek(0, io.SEEK_END) - start
         body.seek(start)
     except (OSError, AttributeError):  # a pipe, say: only its end tells its length
-        return [("Transfer-Encoding", "chunked")], chunked(body)
-    return [("Content-Length", str(length))], exactly(length, in_pieces(body))
+        return [("Transfer-Encoding", "chunked")], chunked(pieces)
+    if length > 0:
+        return [("Content-Length", str(length))], exactly(length, pieces)
+    first = next(pieces, b"")
+    if first:  # a file that the kernel makes up, as those in /proc, has no length
+        return [("Transfer-Encoding", "chunked")], chunked(itertools.chain([first], pieces))
+    return [("Content-Length", "0")], []
 
 
 def exactly(length: int, pieces: Iterable[Buffer]) -> Iterator[Buffer]:
@@ -355,9 +361,9 @@ def exactly(length: int, pieces: Iterable[Buffer]) -> Iterator[Buffer]:
         raise ValueError(f"the file lacks {length} of the octets that it had")
 
 
-def chunked(body: BinaryIO) -> Iterator[bytes]:
-    """The octets of `body` in chunks, and the last chunk (section 7.1)."""
-    for piece in in_pieces(body):
+def chunked(pieces: Iterable[Buffer]) -> Iterator[bytes]:
+    """The octets of `pieces` in chunks, and the last chunk (section 7.1)."""
+    for piece in pieces:
         yield b"%x\r\n%b\r\n" % (len(piece), bytes(piece))
     yield b"0\r\n\r\n"
 

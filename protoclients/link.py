@@ -291,7 +291,7 @@ class Link:
             raise self._lost(error) from error
 
     def _lost(self, error: OSError) -> WireError:
-        if isinstance(error, ConnectionError):
+        if isinstance(error, ConnectionError | ssl.SSLEOFError):
             return Disconnected(f"{self.host}: connection lost ({error.strerror})")
         return WireError(f"{self.host}: {error}")
 

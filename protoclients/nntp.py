@@ -59,8 +59,8 @@ ANY_LINE = re.compile(r"^([^\r\n]*)\r\n", re.MULTILINE)
 # What LIST says of each group, by keyword (sections 7.6.3 to 7.6.6); else a line is a line.
 LISTS = {
     "ACTIVE": re.compile(r"^(\S+) +([0-9]{1,20}) +([0-9]{1,20}) +(\S+)\r\n", re.MULTILINE),
-    "ACTIVE.TIMES": re.compile(r"^(\S+) +([0-9]{1,20}) +([^\r\n]*)\r\n", re.MULTILINE),
-    "NEWSGROUPS": re.compile(r"^(\S+)[ \t]+([^\r\n]*)\r\n", re.MULTILINE),
+    "ACTIVE.TIMES": re.compile(r"^(\S+) +([0-9]{1,20}) ++([^\r\n]*+)\r\n", re.MULTILINE),
+    "NEWSGROUPS": re.compile(r"^(\S+)[ \t]++([^\r\n]*+)\r\n", re.MULTILINE),
 }
 
 Names = list[str]

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Self, overload
 
 from . import sasl
 from .errors import ProtocolError, Refused
-from .octets import as_line, many_objects, octets, rows, text, words
+from .octets import as_line, entries, many_objects, octets, rows, text, words
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 110, 995
@@ -33,7 +33,7 @@ UNIQUE_ID = re.compile(r"\+OK ([0-9]{1,20}) ([!-~]{1,70})")
 UNIQUE_ID_LISTING = re.compile(r"(?:[0-9]{1,20}+ [!-~]{1,70}+\r\n)*+")
 # The msg-id of RFC 822, by which the greeting offers APOP (section 7). Odder ones are how
 # a password was once found out (CVE-2007-1558).
-TIMESTAMP = re.compile(r"<[!-;=?-~]*@[!-;=?-~]*>")
+TIMESTAMP = re.compile(r"<[!-;=?A-~]*+@[!-;=?-~]*+>")
 
 Sizes = list[tuple[int, int]]
 Ids = list[tuple[int, str]]
@@ -70,7 +70,9 @@ class POP3:
     def capa(self) -> dict[str, list[str]]:
         """Ask what the server can do: {NAME: [argument, …]} (RFC 2449 section 5)."""
         self._command("CAPA")
-        lines = (line.split() for line in text(self.wire.read_block()).split("\r\n"))
+        listing = self.wire.read_block()
+        entries(listing, self.wire.limits)
+        lines = (line.split() for line in text(listing).split("\r\n"))
         return {name.upper(): arguments for name, *arguments in filter(None, lines)}
 
     @exchange

@@ -222,7 +222,8 @@ class Wire(Link):
         if not self.has_unread:
             self._fill()
         end = self._buffer.find(CRLF + CRLF, self._at)
-        if not 0 <= end - self._at <= self.limits.line:
+        size = end + len(CRLF) - self._at
+        if end < 0 or size > min(self.limits.line, self.limits.head):
             line = self.read_line()
             check(line)
             return line + CRLF + self.read_section()

@@ -93,7 +93,7 @@ SECRETS = [
     re.compile(rb"(?is)\A\s*AUTH[ \t]+\S+[ \t]+" + REST),
 ]
 STATUS = re.compile(rb"(?:\+OK|-ERR)(?=[ \r\n]|\Z)|\+(?=[ \r\n])")
-STAMP = re.compile(rb"<[^<>\s]*@[^<>\s]*>")
+STAMP = re.compile(rb"<[^<>@\s]*@[^<>\s]*>")
 
 
 class Grammar:

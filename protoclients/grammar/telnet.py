@@ -72,7 +72,7 @@ CUT: Row = ("a command whose end was not heard", "854")
 PROMPT = re.compile(rb"(?i)(?:pass(?:word|phrase|code|wort)?|\bpin)\b[^\r\n]{0,20}:\s*\Z")
 LOGIN = re.compile(rb"(?i)(?:login|user|name)[^\r\n]{0,20}:\s*\Z")
 LINE_END = re.compile(rb"[\r\n]")
-AHEAD = re.compile(rb"[\r\n\0]+([^\r\n\0]+)")  # a second line, typed with the name
+AHEAD = re.compile(rb"[\r\n\0]([^\r\n\0]+)")  # a second line, typed with the name
 SB = re.compile(rb"\xff\xfa(.)(.*)\xff\xf0", re.DOTALL)
 
 
