@@ -131,6 +131,27 @@ def test_a_file_that_becomes_longer_is_sent_as_it_was(lab: Lab) -> None:
         assert http.get("/uploads/file").body == CONTENT
 
 
+def test_a_file_that_is_longer_than_it_says_is_sent_all_the_same(lab: Lab) -> None:
+    class Silent(io.BytesIO):
+        def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+            return super().seek(0) if whence == io.SEEK_END else super().seek(offset)
+
+    with HTTP(HOST, lab.http.port) as http, record() as recording:
+        assert http.put("/uploads/file", Silent(CONTENT)).status in (201, 204)
+        assert http.get("/uploads/file").body == CONTENT
+    assert b"Transfer-Encoding: chunked" in recording.sent()
+
+
+@pytest.mark.parametrize("begin", [0, 5])
+def test_a_file_without_more_to_read_is_an_empty_body(lab: Lab, begin: int) -> None:
+    source = io.BytesIO()
+    source.seek(begin)
+    with HTTP(HOST, lab.http.port) as http, record() as recording:
+        assert http.put("/uploads/file", source).status in (201, 204)
+        assert http.get("/uploads/file").body == b""
+    assert b"Content-Length: 0\r\n" in recording.sent()
+
+
 @pytest.mark.parametrize("said", [ENOUGH, b""])
 def test_a_server_that_has_heard_enough_of_a_file_ends_the_sending(
     path: Path, said: bytes

@@ -433,6 +433,29 @@ def test_a_limit_is_one_unless_the_caller_raises_it(name: str) -> None:
         call(opener(HOST, server.port, timeout=PATIENCE))
 
 
+LOWERED: dict[str, tuple[Callable[..., Any], Script, Callable[[Any], Any], Limits]] = {
+    "a head that comes in one piece": (
+        HTTP, web(head(*[b"A: b"] * 30)), lambda c: c.get("/"), Limits(head=100)),
+    "a status line that does": (
+        HTTP, web(head()), lambda c: c.get("/"), Limits(line=16)),
+    "capabilities": (
+        POP3, [*POP, b"A\r\nB\r\nC\r\n.\r\n"], lambda c: c.capa(), Limits(entries=2)),
+    "the facts of one line": (
+        FTP, [*LISTING, Data(b"a=1;b=2;c=3; x\r\n"), END_DATA, b"226 done\r\n"],
+        lambda c: c.mlsd(), Limits(entries=2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOWERED)
+def test_a_limit_holds_however_the_octets_come(name: str) -> None:
+    opener, script, call, limits = LOWERED[name]
+    with playing(script) as server:
+        client = opener(HOST, server.port, timeout=PATIENCE, limits=limits)
+        with pytest.raises(LimitExceeded):
+            call(client)
+        assert client.wire.closed
+
+
 def test_a_slow_body_that_moves_on_may_take_longer_than_the_timeout() -> None:
     piece = b"x" * int(LIMITS.rate * TIMEOUT)
     tick = threading.Event()

@@ -538,10 +538,14 @@ def test_http_one_answer_too_many_inside_a_tls_record_is_seen(
 
 
 class FTPS:
-    """One RETR over TLS; `reused` is whether the data connection resumed the session."""
+    """One RETR or STOR over TLS; `reused` is whether the data connection resumed the
+    session. `verdict` is said at the end."""
 
-    def __init__(self, content: bytes, properly: bool) -> None:
+    def __init__(
+        self, content: bytes, properly: bool, verdict: bytes = b"226 done"
+    ) -> None:
         self._content, self._properly, self.reused = content, properly, False
+        self._verdict = verdict
         self._control = socket.create_server((HOST, 0))
         self._data = socket.create_server((HOST, 0))
         self.port: int = self._control.getsockname()[1]
@@ -569,7 +573,7 @@ class FTPS:
         data.sendall(self._content)
         ending(data, self._properly)
         with contextlib.suppress(OSError):
-            control.sendall(b"226 done\r\n")
+            control.sendall(self._verdict + b"\r\n")
             control.recv(65536)
 
 
@@ -591,6 +595,17 @@ def test_ftp_a_file_over_tls_is_whole_only_with_the_goodbye(
         assert client.wire.closed
     thread.join(PATIENCE * 2)
     assert server.reused
+
+
+def test_ftp_why_an_upload_over_tls_was_cut_off_is_heard(cafile: str) -> None:
+    server = FTPS(b"", properly=False, verdict=b"552 quota")
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    client = FTP(HOST, server.port, tls=trusting(cafile), timeout=PATIENCE)
+    with pytest.raises(Refused, match="552 quota"):
+        client.stor("x", bytes(20 * 1024 * 1024))
+    client.close()
+    thread.join(PATIENCE * 2)
 
 
 # Secrets in clear text
