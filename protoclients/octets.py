@@ -17,8 +17,8 @@ CRLF = b"\r\n"
 
 # How much is asked of the kernel at once, in octets: enough that calls are rare, and little
 # enough to stay in the processor's cache. A file is read in pieces of twice that, or hardly
-# less: from 128 KiB on, memory is asked anew of the kernel for each. A body that nobody
-# looks at comes by the mebibyte, for files are made of such pieces fastest.
+# less: from 128 KiB on, memory is asked anew of the kernel for each. A body for a file
+# comes by the mebibyte, for files are made of such pieces fastest.
 WINDOW = 64 * 1024
 PIECE = 120 * 1024
 BODY_WINDOW = 1024 * 1024

@@ -84,6 +84,7 @@ class Wire(Link):
         super()._set_up(host, timeout, limits)
         self._buffer = b""  # received,
         self._at = 0  # and read up to here
+        self._longest_piece = WINDOW
 
     # Speaking
 
@@ -237,7 +238,7 @@ class Wire(Link):
             found = memoryview(self._buffer)[self._at : self._at + most]
             self._at += len(found)
         else:
-            found = self._receive(most)
+            found = self._receive(min(most, self._longest_piece))
         return found
 
     def counted(self, count: int, beyond: int = 0) -> Iterator[Buffer]:
@@ -245,7 +246,7 @@ class Wire(Link):
         with them: one call less."""
         while count:
             most = count if self.has_unread else count + beyond
-            found = self.piece(min(most, BODY_WINDOW))
+            found = self.piece(most)
             if not found:
                 raise Disconnected(f"{self.host} hung up with {count} octets to come")
             if len(found) > count:
@@ -370,7 +371,7 @@ class Wire(Link):
         kept: list[bytes] = []
         if limit is None:
             limit = self.limits.body if into is None else sys.maxsize
-        count = 0
+        count, self._longest_piece = 0, WINDOW if into is None else BODY_WINDOW
         try:
             for found in pieces:
                 count += len(found)
