@@ -17,12 +17,13 @@ mode (section 3.2), when the client names a port by PORT and the server connects
 """
 
 import contextlib
+import itertools
 import re
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Self, overload
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO, Self, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, WireError
-from .octets import entries, in_pieces, many_objects, octets, text
+from .octets import in_pieces, many_objects, octets, text
 from .reply import Reply, expect, read_reply
 from .wire import LIMITS, TLS, Door, Limits, Wire, exchange
 
@@ -41,6 +42,7 @@ SIZE = re.compile(r"[0-9]{1,20}")
 TIME = re.compile(r"[0-9]{14}(?:\.[0-9]{1,9})?")
 
 Names = list[str]
+Rows = list[Any]
 Contents = list[bytes]
 Features = dict[str, list[str]]
 Fact = tuple[str, str]
@@ -177,23 +179,24 @@ class FTP:
     @exchange
     def nlst(self, path: str = "", *, limit: int | None = None) -> Names:
         """The names in a directory, or of the working directory. `limit` is in octets."""
-        return self._listing("NLST", path, limit)
+        return self._listing("NLST", path, limit, list)
 
     @exchange
     def mlsd(self, path: str = "", *, limit: int | None = None) -> FactsList:
         """The names in a directory, each with its facts, such as {"type": "file", "size":
         "120", "modify": "20260901120000"}: made for programs (RFC 3659 section 7). `limit`
         is the most octets that may come."""
-        with many_objects():
-            said = Said(self.wire.limits)
-            return [facts(line, said) for line in self._listing("MLSD", path, limit)]
+        said = Said(self.wire.limits)
+        return self._listing(
+            "MLSD", path, limit, lambda lines: [facts(line, said) for line in lines]
+        )
 
     @exchange
     def list(self, path: str = "", *, limit: int | None = None) -> Names:
         """The lines of a listing as the server's people like to read it: no form is
         prescribed, so no program should read it: use `mlsd`. `limit` is the most octets
         that may come."""
-        return self._listing("LIST", path, limit)
+        return self._listing("LIST", path, limit, list)
 
     # Files
 
@@ -422,16 +425,15 @@ class FTP:
             numbers = [*host.split("."), str(port >> 8), str(port & 255)]
             self._command(f"PORT {','.join(numbers)}", "2xx")
 
-    def _listing(self, verb: str, path: str, limit: int | None) -> Names:
+    def _listing(
+        self, verb: str, path: str, limit: int | None, read: Callable[[Names], Rows]
+    ) -> Rows:
+        """Fetch a listing; `read` gets its lines, many at a time, and gives its rows."""
         octets(path)
         self._set_type("A")  # lines of text, and CR LF between them (section 3.1.1.1)
-        with self._data(f"{verb} {path}" if path else verb) as data:
-            listing = data.deliver(data.rest(), None, limit)
-        count, lines = entries(listing, self.wire.limits), text(listing).split("\r\n")
-        if len(lines) <= count:
-            # Not every server keeps to CR LF here, and a listing has no other end to miss.
-            lines = text(listing).replace("\r\n", "\n").split("\n")
-        return lines if lines[-1] else lines[:-1]
+        with self._data(f"{verb} {path}" if path else verb) as data, many_objects():
+            found = map(names, data.lines(data.rest(), limit))
+            return [*itertools.chain.from_iterable(map(read, found))]
 
     def _store(self, line: str, source: bytes | BinaryIO, offset: int = 0) -> int:
         octets(f"{offset} {line}")
@@ -477,6 +479,15 @@ def quoted(reply: Reply) -> str:
     if match := NOT_DOUBLED.match(reply.text):
         return match[1]
     raise ProtocolError(f"no path in quotes: {reply}")
+
+
+def names(lines: bytes) -> Names:
+    """Lines of a listing without their ends. Not every server keeps to CR LF here, and a
+    listing has no other end to miss."""
+    found = text(lines).split("\r\n")
+    if len(found) <= lines.count(b"\n"):
+        found = text(lines).replace("\r\n", "\n").split("\n")
+    return found if found[-1] else found[:-1]
 
 
 class Said(dict[str, Fact]):

@@ -16,14 +16,14 @@ A reply is one line. Whether a dot-block follows depends on the code *and on the
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, NamedTuple, Self, overload
 
 from .blocks import stuffed
 from .errors import Disconnected, ProtocolError, Refused
-from .octets import as_line, entries, many_objects, rows, text
+from .octets import as_line, many_objects, rows, text
 from .reply import Reply, expect, line_reply, read_line_reply
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
@@ -323,14 +323,14 @@ class NNTP:
         most octets that may come. A server from before there was OVER knows XOVER (RFC 2980
         section 2.8)."""
         try:
-            listing = self._block(self._over, argument(which), limit=limit)
+            listing = self._lines(self._over, argument(which), limit=limit)
         except Refused as error:
             if error.reply.code != 500 or self._over == "XOVER" or isinstance(which, str):
                 raise
             self._over = "XOVER"
-            listing = self._block(self._over, argument(which), limit=limit)
+            listing = self._lines(self._over, argument(which), limit=limit)
         with many_objects():
-            return overviews(listing, self.wire.limits)
+            return [*itertools.chain.from_iterable(map(overviews, listing))]
 
     @exchange
     def list(self, keyword: str = "ACTIVE", wildmat: str | None = None) -> Table:
@@ -399,14 +399,18 @@ class NNTP:
     def _command(self, said: str, wanted: str) -> Reply:
         return expect(self._ask(said), wanted)
 
-    def _block(self, verb: str, *arguments: str, limit: int | None = None) -> bytes:
-        """Say a command that is answered by a dot-block, and return the block."""
+    def _lines(
+        self, verb: str, *arguments: str, limit: int | None = None
+    ) -> Iterator[bytes]:
+        """Say a command that is answered by a dot-block, and return its lines, many at a
+        time."""
         self._command(words(verb, *arguments), BLOCKS[verb])
-        return self.wire.read_block(limit)
+        return self.wire.lines(self.wire.block(), limit)
 
     def _rows(self, form: re.Pattern[str], verb: str, *arguments: str) -> Rows:
-        """The same, with each line of the block taken apart by `form`."""
-        return rows(form, self._block(verb, *arguments), self.wire.limits)
+        """The same, with each line taken apart by `form`."""
+        found = (rows(form, lines) for lines in self._lines(verb, *arguments))
+        return [*itertools.chain.from_iterable(found)]
 
 
 def found(line: bytes, code: str) -> tuple[int, str]:
@@ -438,9 +442,9 @@ def moment(since: datetime) -> str:
     return since.astimezone(UTC).strftime("%Y%m%d %H%M%S GMT")
 
 
-def overviews(listing: bytes, limits: Limits) -> Overviews:
-    """The lines of an overview: a number, and at least seven fields (section 8.3.2)."""
-    count, lines = entries(listing, limits), text(listing).split("\r\n")[:-1]
+def overviews(listing: bytes) -> Iterable[Overview]:
+    """Lines of an overview: a number, and at least seven fields (section 8.3.2)."""
+    count, lines = listing.count(b"\n"), text(listing).split("\r\n")[:-1]
     numbers = [line.partition("\t")[0] for line in lines]
     # Whether all are right is asked at once: it takes half of the time.
     right = re.fullmatch("[0-9]*", "".join(numbers)) and count == len(lines)
@@ -452,7 +456,7 @@ def overviews(listing: bytes, limits: Limits) -> Overviews:
         )
     pairs = zip(map(int, numbers), lines, strict=True)
     # As `Overview(*pair)` for each, in a third of the time.
-    return [*map(tuple.__new__, itertools.repeat(Overview), pairs)]
+    return map(tuple.__new__, itertools.repeat(Overview), pairs)
 
 
 def table(keyword: str, found: Rows) -> Table:

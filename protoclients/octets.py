@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from .errors import LimitExceeded, ProtocolError
-from .limits import LIMITS, Limits
+from .errors import ProtocolError
 
 CRLF = b"\r\n"
 
@@ -65,37 +64,27 @@ def many_objects() -> Iterator[None]:
             gc.enable()
 
 
-def entries(listing: bytes, limits: Limits) -> int:
-    """How many lines a listing has. Raises `LimitExceeded` beyond `limits.entries`."""
-    count = listing.count(b"\n")
-    if count > limits.entries:
-        raise LimitExceeded(f"a listing of more than {limits.entries} lines")
-    return count
+def rows(form: re.Pattern[str], lines: bytes) -> list[Any]:
+    """The groups of `form`, which must match every one of `lines`, CRLF included; it begins
+    with `^` and has the flag MULTILINE. All lines in one pass at C's speed.
 
-
-def rows(form: re.Pattern[str], listing: bytes, limits: Limits = LIMITS) -> list[Any]:
-    """The groups of `form`, which must match every line of `listing`, CRLF included; it
-    begins with `^` and has the flag MULTILINE. All lines in one pass at C's speed.
-
-    Raises `ProtocolError` for a line that does not fit, `LimitExceeded` for more lines
-    than `limits.entries`.
+    Raises `ProtocolError` for a line that does not fit.
     """
-    count, found = entries(listing, limits), form.findall(text(listing))
-    if len(found) != count:
-        lines = (line + "\r\n" for line in text(listing).split("\r\n"))
-        odd = next((line for line in lines if not form.match(line)), "")
+    found = form.findall(text(lines))
+    if len(found) != lines.count(b"\n"):
+        each = (line + "\r\n" for line in text(lines).split("\r\n"))
+        odd = next((line for line in each if not form.match(line)), "")
         raise ProtocolError(f"a line that does not belong here: {odd[:80]!r}")
     return found
 
 
-def words(form: re.Pattern[str], listing: bytes, limits: Limits = LIMITS) -> list[str]:
-    """The words of `listing`, where every line consists of words. `form` matches as many
+def words(form: re.Pattern[str], lines: bytes) -> list[str]:
+    """The words of `lines`, where every line consists of words. `form` matches as many
     lines as it can, and must match them all. To split takes half the time of `rows`.
 
-    Raises as `rows` does.
+    Raises `ProtocolError` for a line that does not fit.
     """
-    entries(listing, limits)
-    said = text(listing)
+    said = text(lines)
     found = form.match(said)
     fits = found.end() if found else 0
     if fits < len(said):

@@ -13,13 +13,14 @@ after the line, lines ended by CR LF, the end marked by a line that is only a do
 Messages are numbered from 1 for the length of a session.
 """
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, Self, overload
 
 from . import sasl
 from .errors import ProtocolError, Refused
-from .octets import as_line, entries, many_objects, octets, rows, text, words
+from .octets import as_line, many_objects, octets, rows, text, words
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 110, 995
@@ -70,10 +71,9 @@ class POP3:
     def capa(self) -> dict[str, list[str]]:
         """Ask what the server can do: {NAME: [argument, …]} (RFC 2449 section 5)."""
         self._command("CAPA")
-        listing = self.wire.read_block()
-        entries(listing, self.wire.limits)
-        lines = (line.split() for line in text(listing).split("\r\n"))
-        return {name.upper(): arguments for name, *arguments in filter(None, lines)}
+        lines = (line for many in self._lines() for line in text(many).split("\r\n"))
+        capabilities = filter(None, map(str.split, lines))
+        return {name.upper(): arguments for name, *arguments in capabilities}
 
     @exchange
     def stls(self, tls: TLS = True) -> None:
@@ -157,8 +157,7 @@ class POP3:
             return numbers(self._command(f"LIST {number}"))
         self._command("LIST")
         with many_objects():
-            found = rows(SCAN_LISTING, self.wire.read_block(), self.wire.limits)
-            return [(int(number), int(size)) for number, size in found]
+            return [*itertools.chain.from_iterable(map(sizes, self._lines()))]
 
     @overload
     def uidl(self) -> Ids: ...
@@ -172,8 +171,7 @@ class POP3:
             return unique_id(self._command(f"UIDL {number}"))
         self._command("UIDL")
         with many_objects():
-            found = words(UNIQUE_ID_LISTING, self.wire.read_block(), self.wire.limits)
-            return list(zip(map(int, found[::2]), found[1::2], strict=True))
+            return [*itertools.chain.from_iterable(map(unique_ids, self._lines()))]
 
     @overload
     def retr(
@@ -289,6 +287,10 @@ class POP3:
     def _reply(self) -> str:
         return checked(text(self.wire.read_line()))
 
+    def _lines(self) -> Iterator[bytes]:
+        """The lines of the dot-block that comes now, many at a time."""
+        return self.wire.lines(self.wire.block())
+
     def _has(self, capability: str) -> bool:
         try:
             return capability in self.capa()
@@ -313,6 +315,17 @@ def numbers(reply: str) -> tuple[int, int]:
     if not match:
         raise ProtocolError(f"not two numbers after +OK: {reply[:80]!r}")
     return int(match[1]), int(match[2])
+
+
+def sizes(lines: bytes) -> Iterator[tuple[int, int]]:
+    """The numbers and sizes in lines of a scan listing (section 5)."""
+    return ((int(number), int(size)) for number, size in rows(SCAN_LISTING, lines))
+
+
+def unique_ids(lines: bytes) -> Iterator[tuple[int, str]]:
+    """The numbers and ids in lines of a unique-id listing (section 7)."""
+    found = words(UNIQUE_ID_LISTING, lines)
+    return zip(map(int, found[::2]), found[1::2], strict=True)
 
 
 def unique_id(reply: str) -> tuple[int, str]:

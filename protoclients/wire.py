@@ -320,6 +320,30 @@ class Wire(Link):
                 return found
         return self.deliver(self.block(), None, limit)
 
+    def lines(self, pieces: Iterable[Buffer], limit: int | None = None) -> Iterator[bytes]:
+        """The lines of `pieces`, many at a time, and whole: a listing is taken apart while
+        it comes, for to have it in memory first takes longer than to take it apart.
+
+        Raises `LimitExceeded` for more than `limit` octets, or `Limits.body`, for more than
+        `Limits.entries` lines, and for one of more than `Limits.line` octets.
+        """
+        held, size, count, limits = b"", 0, 0, self.limits
+        most = limits.body if limit is None else limit
+        for piece in pieces:
+            there = held + piece
+            end = there.rfind(b"\n") + 1
+            held = there[end:]
+            size, count = size + len(piece), count + there.count(b"\n")
+            self._limit(size, most, "octets")
+            self._limit(count, limits.entries, "lines in a listing")
+            self._limit(len(held), limits.line, "octets in a line")
+            yield there[:end]
+        yield held
+
+    def _limit(self, count: int, most: int, what: str) -> None:
+        if count > most:
+            raise LimitExceeded(f"{self.host}: more than the limit of {most} {what}")
+
     def lines_and_blocks(
         self, mark: bytes, limit: int | None = None
     ) -> Iterator[tuple[bytes, bytes]]:
@@ -375,10 +399,7 @@ class Wire(Link):
         try:
             for found in pieces:
                 count += len(found)
-                if count > limit:
-                    raise LimitExceeded(
-                        f"{self.host}: more than the limit of {limit} octets"
-                    )
+                self._limit(count, limit, "octets")
                 if into is None:
                     kept.append(bytes(found))
                 else:

@@ -129,6 +129,16 @@ def test_lines_end_with_cr_lf_in_whatever_pieces_they_come(
 
 @quick
 @given(TRICKY, SIZES)
+def test_the_lines_of_a_listing_come_whole(heard: bytes, sizes: list[int]) -> None:
+    with hearing(heard, sizes) as wire:
+        *many, last = wire.lines(wire.rest())
+        assert b"".join(many) + last == heard
+        assert all(lines.endswith(b"\n") for lines in many if lines)
+        assert b"\n" not in last
+
+
+@quick
+@given(TRICKY, SIZES)
 @example(b".\r\n.\r\n", [5, 1])
 @example(b"a\r\n..\r\n.\r\n.\r\n", [3])
 def test_a_block_is_read_alike_in_whatever_pieces_it_comes(
