@@ -15,6 +15,7 @@ Those live here, once, with their limits; the clock, TLS and the socket itself a
 
 import contextlib
 import functools
+import io
 import re
 import ssl
 import sys
@@ -392,22 +393,20 @@ class Wire(Link):
         limit is `Limits.body` unless another is given. What came before a hang-up or the
         end of the clock is in the error's `done`.
         """
-        kept: list[bytes] = []
         if limit is None:
             limit = self.limits.body if into is None else sys.maxsize
+        memory = io.BytesIO()
+        sink: BinaryIO = memory if into is None else into
         count, self._longest_piece = 0, WINDOW if into is None else BODY_WINDOW
         try:
             for found in pieces:
                 count += len(found)
                 self._limit(count, limit, "octets")
-                if into is None:
-                    kept.append(bytes(found))
-                else:
-                    into.write(found)
+                sink.write(found)
         except (Disconnected, TooSlow) as error:
-            error.done = b"".join(kept) if into is None else count
+            error.done = memory.getvalue() if into is None else count
             raise
-        return b"".join(kept) if into is None else count
+        return memory.getvalue() if into is None else count
 
     # Many commands, and their answers
 
