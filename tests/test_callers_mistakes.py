@@ -33,7 +33,17 @@ GOOD: dict[str, Any] = {
 # Octets that travel as they are: what is in them is the caller's own.
 CONTENT = {"article", "body", "data", "message", "source", "expected"}
 # What never is part of a line, or is no text.
-SILENT = {"into", "limit", "tls", "allow_cleartext", "since", "command", "option", "agree"}
+SILENT = {
+    "ahead",
+    "into",
+    "limit",
+    "tls",
+    "allow_cleartext",
+    "since",
+    "command",
+    "option",
+    "agree",
+}
 
 
 def methods() -> Iterator[tuple[type[Any], str, str]]:

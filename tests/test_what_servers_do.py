@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from protoclients import FTP, HTTP, NNTP, POP3, SMTP, Disconnected, ProtocolError
+from protoclients.fixtures import Lab
 from protoclients.http1 import Response
 from protoclients.wire import Wire
 
@@ -193,3 +194,19 @@ def test_what_came_before_a_hang_up_is_in_the_error() -> None:
         with pytest.raises(Disconnected, match="5 octets to come") as info:
             http.get("/")
         assert info.value.done == b"hello"
+
+
+# FTP: a command that comes during a transfer
+
+
+def test_pyftpdlib_gives_up_a_transfer_and_nobody_takes_the_rest_for_a_file(
+    lab: Lab,
+) -> None:
+    client = FTP(HOST, lab.ftp.port, timeout=PATIENCE)
+    client.login(lab.ftp.user, lab.ftp.password)
+    first, again = client.retr_many(["README.txt"] * 2)
+    assert first == again
+    with pytest.raises(ProtocolError, match="ahead=True") as caught:
+        client.retr_many(["README.txt"] * 2, ahead=True)
+    assert caught.value.done == []
+    assert client.wire.closed

@@ -96,6 +96,18 @@ def test_a_name_that_is_no_utf_8_survives(client: FTP, folder: Path) -> None:
     assert client.retr(name) == b"Latin-1"
 
 
+def test_the_next_port_is_asked_for_ahead(client: FTP, folder: Path) -> None:
+    names = [f"{number}" for number in range(9)]
+    for name in names:
+        (folder / name).write_bytes(name.encode() * 100_000)
+    found = client.retr_many(names, ahead=True)
+    assert found == [name.encode() * 100_000 for name in names]
+    with pytest.raises(Refused) as caught:
+        client.retr_many(["1", "nowhere", "2"], ahead=True)
+    assert [path for path, _ in caught.value.done] == ["1", "2"]
+    assert client.retr("3") == b"3" * 100_000
+
+
 def test_listings(client: FTP, folder: Path) -> None:
     for name in ("one", "two words"):
         client.stor(name, b"12345")
