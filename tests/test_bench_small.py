@@ -17,7 +17,7 @@ ITEMS += ["smtp-bdat", "telnet-binary"]
 # The same of what each real server serves.
 REAL = {
     "nginx": ["http-get-file", "http-small", "http-small-many"],
-    "vsftpd": ["ftp-retr", "ftp-stor", "ftp-list", "ftp-small"],
+    "vsftpd": ["ftp-retr", "ftp-stor", "ftp-list", "ftp-small", "ftp-small-many"],
     "smtp-sink": ["smtp-small-many", "smtp-data"],
     "dovecot": ["pop3-retr", "pop3-small-many", "pop3-uidl"],
     "innd": ["nntp-over", "nntp-small-many", "nntp-body"],

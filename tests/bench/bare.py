@@ -143,7 +143,7 @@ def ftp_retr(job: Job) -> int:
     return job.item.total
 
 
-ftp_list = ftp_mlsd = ftp_small = ftp_retr
+ftp_list = ftp_mlsd = ftp_small = ftp_small_many = ftp_retr
 
 
 def ftp_retr_file(job: Job) -> int:

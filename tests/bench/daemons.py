@@ -145,7 +145,7 @@ def vsftpd(item: Item, place: Path, ports: Ports) -> Iterator[int]:
     if item.name == "ftp-stor":
         (files / "file").touch()
         (files / "file").chmod(0o666)
-    elif item.name.endswith(("list", "small")):
+    elif item.name.startswith(("ftp-list", "ftp-small")):
         for number in range(1, item.number + 1):
             (files / f"{number}.txt").write_bytes(text(item.size))
     else:
@@ -245,7 +245,10 @@ DAEMONS = [
     Daemon(
         ("vsftpd",),
         vsftpd,
-        ("ftp-retr", "ftp-retr-file", "ftp-stor", "ftp-list", "ftp-small"),
+        (
+            *("ftp-retr", "ftp-retr-file", "ftp-stor", "ftp-list"),
+            *("ftp-small", "ftp-small-many"),
+        ),
     ),
     Daemon(("smtp-sink",), smtp_sink, ("smtp-small", "smtp-small-many", "smtp-data")),
     Daemon(

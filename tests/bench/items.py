@@ -47,6 +47,7 @@ ITEMS = [
     Item("ftp-list", "LIST, 50,000 lines", 3.5, 50_000),
     Item("ftp-mlsd", "MLSD, 50,000 lines, parsed", 2, 50_000),
     Item("ftp-small", "RETR, 2,000 of 2 KiB", 1.6, 2_000, 2 * KIB),
+    Item("ftp-small-many", "the same, EPSV ahead", 1.6, 2_000, 2 * KIB),
     Item("pop3-retr", "RETR, 200 MiB", 10, 1, 200 * MIB),
     Item("pop3-small", "RETR, 5,000 of 2 KiB", 2.2, 5_000, 2 * KIB),
     Item("pop3-small-many", "the same, pipelined", 40, 5_000, 2 * KIB),

@@ -109,6 +109,9 @@ def ftp_small(job: Job) -> int:
     return octets
 
 
+ftp_small_many = ftp_small
+
+
 def pop3_session(job: Job) -> poplib.POP3:
     pop3 = poplib.POP3(HOST, job.port)
     pop3.user("student")
