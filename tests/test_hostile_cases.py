@@ -6,6 +6,7 @@ there, and one octet at a time. A call ends in a value, in `Refused` with the co
 still good, or in a `WireError` with the connection closed.
 """
 
+import atexit
 import contextlib
 import enum
 import hashlib
@@ -1053,9 +1054,14 @@ def listing(octets: bytes) -> Script:
     return ftp(*EPSV, *GO, Data(octets), END_DATA, b"226 done\r\n")
 
 
+# A port that is taken, so that nobody else gets it, and at which nobody listens.
+DEAF = socket.socket()
+DEAF.bind(("127.0.0.1", 0))
+atexit.register(DEAF.close)
+
+
 def nobodys_port() -> bytes:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return b"%d" % listener.getsockname()[1]
+    return b"%d" % DEAF.getsockname()[1]
 
 
 def retr(client: FTP) -> bytes:
