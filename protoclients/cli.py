@@ -14,6 +14,7 @@ exit status: 1 the server refused, 2 wrong usage or a file, 3 the conversation b
 import argparse
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
@@ -85,9 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         setattr(sys, name, getattr(sys, name) or open(os.devnull, "r+"))  # noqa: SIM115
     with ended_by_signals():
         try:
-            with contextlib.suppress(AttributeError):  # somebody put another in its place
-                if words[:1] != ["record"]:  # there, it is the program's
-                    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+            # Somebody may have put another in its place; with "record" it is the program's.
+            if isinstance(sys.stdout, io.TextIOWrapper) and words[:1] != ["record"]:
+                sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
             status = run(words)
             sys.stdout.flush()
         except SystemExit as error:

@@ -260,11 +260,11 @@ class FTP:
             octets(path)  # a mistake in the last is found before the first
         done: list[tuple[str, bytes]] = []
         refusal: Refused | None = None
-        self._set_type("I")
         for number, path in enumerate(wanted, 1):
             self.wire.restart_clock()
             next_too = ahead and number < len(wanted)
             try:
+                self._set_type("I")
                 with self._data(f"RETR {path}", next_too=next_too) as data:
                     content = data.deliver(data.rest(), None, limit)
                 done.append((path, content))

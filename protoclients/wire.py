@@ -9,7 +9,8 @@ as were asked for, and the protocol above has to say where a thing ends:
     chunks          say their size, each; the last has 0          HTTP
     the rest        ends when the peer closes                     HTTP, FTP data
 
-Those live here, once, with their limits; the clock, TLS and the socket itself are in
+Those live here, once, with their limits; how dots are taken off, and little chunks taken
+many at a time, is in `blocks` and `chunks`; the clock, TLS and the socket itself are in
 `link`. The wire knows no command, and the clients above know no socket.
 """
 
@@ -27,14 +28,7 @@ from .chunks import LITTLE, LONGEST_LINE, Sizes, little_chunks
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, TooSlow, WireError
 from .limits import LIMITS, Limits
 from .link import TLS, Door, Link
-from .octets import (
-    BODY_WINDOW,
-    CRLF,
-    WINDOW,
-    Buffer,
-    as_line,
-    text,
-)
+from .octets import BODY_WINDOW, CRLF, WINDOW, Buffer, as_line, text
 
 __all__ = ["LIMITS", "TLS", "Door", "Limits", "Wire", "exchange"]
 

@@ -81,7 +81,7 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             inner |= {id(each) for each in ast.walk(node)}
         for module in imported(node, here) if id(node) not in inner else ():
-            yield module, node.col_offset == 0  # type: ignore[attr-defined]
+            yield module, isinstance(node, ast.stmt) and node.col_offset == 0
 
 
 def imported(node: ast.AST, here: tuple[str, ...]) -> list[str]:
