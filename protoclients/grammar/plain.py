@@ -9,7 +9,7 @@ from . import ALL, NOTHING, REST, Next, Row, Said, hidden
 from .http1 import SECRETS as FIELDS_AND_URLS
 
 SECRETS = [
-    re.compile(rb"(?im)^[ \t]*PASS[ \t]+([^\r\n]+)"),
+    re.compile(rb"(?im)^[^\S\n]*+PASS\s+([^\r\n]+)"),
     re.compile(rb"(?im)^(?:\S+ +)?LOGIN +(?:\"[^\"\r\n]*\"|\S+) +([^\r\n]+)"),  # IMAP
     re.compile(rb"(?im)^(?:\S+ +)?(?:AUTH|AUTHENTICATE) +\S+ +([^\r\n]+)"),
     *FIELDS_AND_URLS,
