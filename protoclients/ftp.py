@@ -20,7 +20,7 @@ import contextlib
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, BinaryIO, Self, overload
+from typing import Any, BinaryIO, Self, cast, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, WireError
 from .octets import as_line, in_pieces, many_objects, octets, text
@@ -234,12 +234,11 @@ class FTP:
         """Fetch a file; or write it to `into` and return how many octets came.
 
         `offset` is where to begin, in octets (REST, RFC 3659 section 5); `limit` is the
-        most octets that may come.
+        most octets that may come. If the server gives the transfer up, the error has in
+        `done` the octets that came, or with `into` how many they were.
         """
         octets(f"{offset} {path}")
-        self._set_type("I")
-        with self._data(f"RETR {path}", offset) as data:
-            return data.deliver(data.rest(), into, limit)
+        return self._retrieve(f"RETR {path}", into, limit, offset)
 
     @exchange
     def retr_many(
@@ -264,10 +263,8 @@ class FTP:
             self.wire.restart_clock()
             next_too = ahead and number < len(wanted)
             try:
-                self._set_type("I")
-                with self._data(f"RETR {path}", next_too=next_too) as data:
-                    content = data.deliver(data.rest(), None, limit)
-                done.append((path, content))
+                content = self._retrieve(f"RETR {path}", None, limit, 0, next_too)
+                done.append((path, cast(bytes, content)))
             except Refused as error:
                 refusal = refusal or error
             except WireError as error:
@@ -381,6 +378,7 @@ class FTP:
             raise ProtocolError(
                 "PBSZ and PROT were refused, and this is not to go in clear"
             )
+        lost: Disconnected | None = None
         with contextlib.ExitStack() as at_end:
             if self.passive:
                 data = at_end.enter_context(contextlib.closing(self._enter_passive()))
@@ -398,12 +396,21 @@ class FTP:
                 data = at_end.enter_context(contextlib.closing(accepted))
             if self._tls:
                 data.start_tls(self._tls, self.wire.session)
-            yield data
+            try:
+                yield data
+            except Disconnected as error:
+                lost = error  # the reply on the control connection may say why
         self.wire.restart_clock()
         reply = read_reply(self.wire, free_text=True)
         if next_too:
             self._hear_next_port(reply)
-        expect(reply, "2xx")
+        try:
+            expect(reply, "2xx")
+        except Refused as error:
+            error.done = lost.done if lost else ()
+            raise
+        if lost:
+            raise lost
 
     def _begin(self, line: str, offset: int, next_too: bool = False) -> None:
         if offset:
@@ -464,21 +471,35 @@ class FTP:
             found = map(names, data.lines(data.rest(), limit))
             return [*itertools.chain.from_iterable(map(read, found))]
 
+    def _retrieve(
+        self,
+        line: str,
+        into: BinaryIO | None,
+        limit: int | None,
+        offset: int = 0,
+        next_too: bool = False,
+    ) -> bytes | int:
+        """Fetch a file. If the server gives up, what came is in `Refused.done`."""
+        self._set_type("I")
+        content: bytes | int = b""
+        try:
+            with self._data(line, offset, next_too) as data:
+                content = data.deliver(data.rest(), into, limit)
+        except Refused as error:
+            error.done = content or error.done
+            raise
+        return content
+
     def _store(self, line: str, source: bytes | BinaryIO, offset: int = 0) -> int:
         octets(f"{offset} {line}")
         self._set_type("I")
-        count, lost = 0, None
+        count = 0
         with self._data(line, offset) as data:
-            try:
-                for piece in in_pieces(source):
-                    data.restart_clock()
-                    data.send_more(piece)
-                    count += len(piece)
-                data.finish()
-            except Disconnected as error:
-                lost = error  # the reply on the control connection may say why
-        if lost:
-            raise lost
+            for piece in in_pieces(source):
+                data.restart_clock()
+                data.send_more(piece)
+                count += len(piece)
+            data.finish()
         return count
 
 

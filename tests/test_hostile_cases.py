@@ -1110,6 +1110,14 @@ FTP_CASES: Cases = {
         file(*GO, Data(b"hello"), RESET_DATA, b"226 done\r\n"), retr, Fails(Disconnected)),
     "data, and then an error": (
         file(*GO, Data(b"hel"), END_DATA, b"426 cut\r\n"), retr, Fails(Refused, "426")),
+    "data broken off, and the reply says why": (
+        file(*GO, Data(b"hel"), RESET_DATA, b"426 cut\r\n"), retr, Fails(Refused, "426")),
+    "a listing broken off, and the reply says why": (
+        ftp(*EPSV, *GO, Data(b"a\r\n"), RESET_DATA, b"451 disk\r\n"),
+        lambda c: c.nlst(), Fails(Refused, "451")),
+    "data broken off for the next EPSV": (
+        file(*GO, Data(b"hel"), RESET_DATA, b"229 (|||1|)\r\n"),
+        lambda c: c.retr_many(["x", "y"], ahead=True), Fails(ProtocolError, "ahead=True")),
     "an error, and data all the same": (
         file(HEAR, b"550 none\r\n", OPEN_DATA,
         Data(b"hello"), END_DATA, HEAR, b'257 "/"\r\n'),

@@ -4,6 +4,7 @@ Seen in Apache, Node's http, mini_httpd, proftpd, pure-ftpd, Exim and aioftp.
 """
 
 import contextlib
+import io
 import select
 import socket
 import threading
@@ -11,19 +12,35 @@ from typing import Any
 
 import pytest
 
-from protoclients import FTP, HTTP, NNTP, POP3, SMTP, Disconnected, ProtocolError
+from protoclients import (
+    FTP,
+    HTTP,
+    NNTP,
+    POP3,
+    SMTP,
+    Disconnected,
+    ProtocolError,
+    Refused,
+)
 from protoclients.fixtures import Lab
 from protoclients.http1 import Response
 from protoclients.wire import Wire
 
 from .test_hostile_cases import (
+    END_DATA,
+    EPSV,
+    GO,
     HEAR,
     HEAR_HEAD,
     HELLO,
     NOOP,
     PATIENCE,
+    RESET_DATA,
     SILENT,
+    TYPE,
+    Data,
     Script,
+    Step,
     ftp,
     head,
     playing,
@@ -194,6 +211,21 @@ def test_what_came_before_a_hang_up_is_in_the_error() -> None:
         with pytest.raises(Disconnected, match="5 octets to come") as info:
             http.get("/")
         assert info.value.done == b"hello"
+
+
+@pytest.mark.parametrize("end", [END_DATA, RESET_DATA])
+def test_ftp_what_came_of_a_transfer_given_up_is_in_the_error(end: Step) -> None:
+    given_up = [*EPSV, *GO, Data(b"hel"), end, b"426 cut\r\n"]
+    with playing(ftp(*TYPE, *given_up, *given_up, HEAR, b"200 yes\r\n")) as server:
+        client = FTP(HOST, server.port, timeout=PATIENCE)
+        with contextlib.closing(client):
+            with pytest.raises(Refused, match="426") as info:
+                client.retr("x")
+            assert info.value.done == b"hel"
+            with pytest.raises(Refused, match="426") as info:
+                client.retr("x", into=io.BytesIO())
+            assert info.value.done == 3
+            client.noop()
 
 
 # FTP: a command that comes during a transfer
