@@ -58,3 +58,24 @@ def unstuffed(octets: bytes, at: int) -> Iterator[tuple[bytes, int, bool]]:
     end = held.start() if held else len(octets)
     said.append(octets[at:end])
     yield b"".join(said), end, False
+
+
+def whole_answers(
+    octets: bytes, at: int, mark: bytes
+) -> Iterator[tuple[bytes, bytes, int]]:
+    """The answers in `octets`, from `at` on, as far as they are whole and each is a line
+    that begins with `mark` and a block: line, block, and where that ends. In one pass."""
+    said: list[bytes] = []
+    line_end = octets.find(b"\n", at) - 1
+    block = line_end + len(CRLF)
+    for dot in DOT.finditer(octets, at):
+        said.append(octets[block : dot.end() - 1])
+        block = dot.end()
+        if octets.startswith(CRLF, block):
+            if not (octets.startswith(mark, at) and octets.startswith(CRLF, line_end)):
+                return
+            line, at = octets[at:line_end], block + len(CRLF)
+            yield line, b"".join(said), at
+            said.clear()
+            line_end = octets.find(b"\n", at) - 1
+            block = line_end + len(CRLF)

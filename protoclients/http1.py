@@ -223,9 +223,10 @@ class HTTP:
         requests = [(target, request_line("GET", target) + lines) for target in targets]
         said = [(t, head.encode("utf-8", "surrogateescape")) for t, head in requests]
         self._be_connected()
-        answer = functools.partial(self._response, "GET", None, limit)
+        heard = iter(functools.partial(self._response, "GET", None, limit), None)
         try:
-            return [response for _, response in self.wire.answers(said, answer, True)]
+            found = self.wire.answers(said, heard, lambda response: response, True)
+            return [response for _, response in found]
         except WireError as error:
             missing = [target for target, _ in said[len(error.done) :]]
             error.args = (f"{error}; not answered: {' '.join(missing)}",)

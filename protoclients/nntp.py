@@ -288,14 +288,14 @@ class NNTP:
         return self._many("BODY", which, limit)
 
     def _many(self, verb: str, which: Iterable[Which], limit: int | None) -> Articles:
-        answers = self.wire.lines_and_blocks(BLOCKS[verb].encode(), limit)
+        said = [(one, as_line(f"{verb} {argument(one)}".rstrip(" "))) for one in which]
+        heard = self.wire.lines_and_blocks(BLOCKS[verb].encode(), limit)
 
-        def answer() -> Article:
-            line, content = next(answers)
+        def check(answer: tuple[bytes, bytes]) -> Article:
+            line, content = answer
             return Article(*found(line, BLOCKS[verb]), content)
 
-        said = [(one, as_line(f"{verb} {argument(one)}".rstrip(" "))) for one in which]
-        return [article for _, article in self.wire.answers(said, answer, True)]
+        return [article for _, article in self.wire.answers(said, heard, check, True)]
 
     @exchange
     def post(self, article: bytes | BinaryIO) -> Reply:

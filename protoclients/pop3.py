@@ -130,9 +130,9 @@ class POP3:
 
     def _challenge(self, line: str) -> str | None:
         self.wire.send_line(line)
-        reply = text(self.wire.read_line())
-        if reply.startswith("+") and not reply.startswith("+OK"):
-            return reply[1:].strip(" ")
+        reply = self.wire.read_line()
+        if reply.startswith(b"+") and not reply.startswith(b"+OK"):
+            return text(reply[1:]).strip(" ")
         checked(reply)
         return None
 
@@ -235,19 +235,14 @@ class POP3:
     def dele_many(self, numbers: Iterable[int]) -> None:
         """Mark several messages as deleted: like `retr_many`."""
         said = [(number, as_line(f"DELE {number}")) for number in numbers]
-        self.wire.answers(said, self._reply, self._pipelining(said))
+        heard = iter(self.wire.read_line, None)
+        self.wire.answers(said, heard, checked, self._pipelining(said))
 
     def _many(self, commands: Commands, limit: int | None) -> Messages:
-        answers = self.wire.lines_and_blocks(b"+OK", limit)
-
-        def answer() -> bytes:
-            line, message = next(answers)
-            checked(text(line))
-            return message
-
         said = [(number, as_line(command)) for number, command in commands]
-        found = self.wire.answers(said, answer, self._pipelining(said))
-        return [message for _, message in found]
+        heard = self.wire.lines_and_blocks(b"+OK", limit)
+        found = self.wire.answers(said, heard, message, self._pipelining(said))
+        return [content for _, content in found]
 
     def _pipelining(self, said: Sequence[Any]) -> bool:
         return len(said) > 1 and self._has("PIPELINING")
@@ -285,7 +280,7 @@ class POP3:
         return self._reply()
 
     def _reply(self) -> str:
-        return checked(text(self.wire.read_line()))
+        return checked(self.wire.read_line())
 
     def _lines(self) -> Iterator[bytes]:
         """The lines of the dot-block that comes now, many at a time."""
@@ -298,15 +293,23 @@ class POP3:
             return False
 
 
-def checked(reply: str) -> str:
-    """Return a reply that begins with `+OK`. Raises `Refused` for `-ERR`, `ProtocolError`
-    for anything else: the two are all there is (section 3)."""
+def checked(line: bytes) -> str:
+    """The reply in a line that begins with `+OK`. Raises `Refused` for `-ERR`, and
+    `ProtocolError` for anything else: the two are all there is (section 3)."""
+    reply = text(line)
     status = reply.partition(" ")[0]
     if status == "-ERR":
         raise Refused(reply)
     if status != "+OK":
         raise ProtocolError(f"neither +OK nor -ERR: {reply[:80]!r}")
     return reply
+
+
+def message(answer: tuple[bytes, bytes]) -> bytes:
+    """The message in the answer to RETR or TOP: a line, and what came after it."""
+    line, content = answer
+    checked(line)
+    return content
 
 
 def numbers(reply: str) -> tuple[int, int]:

@@ -23,7 +23,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, TypeVar, cast, overload
 
-from .blocks import unstuffed
+from .blocks import unstuffed, whole_answers
 from .chunks import LITTLE, LONGEST_LINE, Sizes, little_chunks
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, TooSlow, WireError
 from .limits import LIMITS, Limits
@@ -36,6 +36,8 @@ BARE_LF = re.compile(rb"\n(?<!\r\n)")
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
+Commands = Sequence[tuple[Asked, bytes]]
+Heard = TypeVar("Heard")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -355,10 +357,8 @@ class Wire(Link):
     def _whole_ones(self, mark: bytes, most: int) -> Iterator[tuple[bytes, bytes]]:
         """The answers that are whole and as usual, from the first one on."""
         most = min(most, self.limits.line)  # then no line in it is longer than that either
-        for whole, end, ended in unstuffed(self._buffer, self._at):
-            line, _, block = whole.partition(CRLF)
-            usual = self._buffer.startswith(mark, self._at) and b"\n" not in line
-            if not ended or not usual or len(whole) > most:
+        for line, block, end in whole_answers(self._buffer, self._at, mark):
+            if end - self._at > most:
                 return  # what is odd is looked at closely
             self._at = end
             yield line, block
@@ -406,11 +406,13 @@ class Wire(Link):
 
     def answers(
         self,
-        commands: Sequence[tuple[Asked, bytes]],
-        answer: Callable[[], Answer],
+        commands: Commands[Asked],
+        heard: Iterator[Heard],
+        check: Callable[[Heard], Answer],
         pipeline: bool,
     ) -> list[tuple[Asked, Answer]]:
-        """Say many commands, each given with what it asks for; `answer` reads one answer.
+        """Say many commands, each given with what it asks for. `heard` reads an answer
+        when it is asked for the next, and `check` makes of it what it says.
 
         With `pipeline` all are said at once and answered in one round trip, else one by
         one; each answer has a clock of its own. What is refused does not stop the others:
@@ -418,16 +420,15 @@ class Wire(Link):
         """
         done: list[tuple[Asked, Answer]] = []
         refusal: Refused | None = None
+        self.restart_clock()
         if pipeline:
             self.send_ahead([b"".join(said for _, said in commands)])
         try:
-            for asked, said in commands:
-                if pipeline:
-                    self.restart_clock()
-                else:
-                    self.send(said)
+            said = commands if pipeline else self._one_by_one(commands)
+            for (asked, _), answer in zip(said, heard, strict=False):
+                self.restart_clock()
                 try:
-                    done.append((asked, answer()))
+                    done.append((asked, check(answer)))
                 except Refused as error:
                     refusal = refusal or error
         except WireError as error:
@@ -437,3 +438,8 @@ class Wire(Link):
             refusal.done = done
             raise refusal
         return done
+
+    def _one_by_one(self, commands: Commands[Asked]) -> Iterator[tuple[Asked, bytes]]:
+        for asked, said in commands:
+            self.send(said)
+            yield asked, said

@@ -392,6 +392,18 @@ def test_each_of_many_things_has_a_clock_of_its_own() -> None:
         assert len(info.value.done) == 1
 
 
+@pytest.mark.parametrize(
+    ("call", "answer"), [("retr_many", b"+OK\r\n.\r\n"), ("dele_many", b"+OK\r\n")]
+)
+def test_each_of_many_things_said_one_by_one_has_a_clock_of_its_own(
+    call: str, answer: bytes
+) -> None:
+    with slow(b"+OK\r\n", [b"+OK\r\nUIDL\r\n.\r\n", answer, answer, answer]) as port:
+        client = POP3(HOST, port, timeout=TIMEOUT)
+        with contextlib.closing(client):
+            getattr(client, call)([1, 2, 3])
+
+
 RAISED: dict[str, tuple[Callable[..., Any], Script, Callable[[Any], Any], Limits]] = {
     "a line": (
         POP3, [b"+OK\r\n", HEAR, b"+OK " + b"1" * 70_000 + b"\r\n"],

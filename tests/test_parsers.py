@@ -170,13 +170,13 @@ def test_a_yes_to_another_question_is_an_error(kind: Any, call: str, script: str
 
 @pytest.mark.parametrize("line", ["+OK", "+OK ", "+OK -ERR", "+OK\tx"[:3]])
 def test_ok_is_a_yes(line: str) -> None:
-    assert checked(line) == line
+    assert checked(line.encode()) == line
 
 
 @pytest.mark.parametrize("line", ["-ERR", "-ERR ", "-ERR +OK"])
 def test_err_is_a_no(line: str) -> None:
     with pytest.raises(Refused):
-        checked(line)
+        checked(line.encode())
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_err_is_a_no(line: str) -> None:
 )
 def test_anything_else_is_neither(line: str) -> None:
     with pytest.raises(ProtocolError):
-        checked(line)
+        checked(line.encode())
 
 
 @pytest.mark.parametrize(

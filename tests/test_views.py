@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -329,6 +329,7 @@ PIECES = st.lists(
     st.sampled_from(["smtp", "pop3", "ftp", "nntp", "http", "telnet", "echo", "unknown"]),
     st.integers(1, 120),
 )
+@example([("send", b"\0"), ("send", b"secret "), ("recv", b"secret")], "telnet", 80)
 def test_whatever_is_said_all_views_show_it(
     pieces: list[tuple[str, bytes]], protocol: str, width: int
 ) -> None:

@@ -176,11 +176,18 @@ def _masked(talk: Conversation, fill: bytes) -> dict[int, bytes]:
         if spans and whole != steps[key]:  # should the places be others: all of it
             spans = [(0, len(whole))]
         for start, end in spans:
-            whole[start:end] = fill * (end - start)
+            whole[start:end] = _overwritten(bytes(whole[start:end]), fill)
         for call in calls[key] if spans else ():
             found[call.number] = bytes(whole[: len(call.data)])
             del whole[: len(call.data)]
     return found
+
+
+def _overwritten(secret: bytes, fill: bytes) -> bytes:
+    """As long as `secret`. The spaces around it stay: it may come again without them, and
+    is to be found again in the file, too."""
+    inner = secret.strip() or secret
+    return secret.replace(inner, fill * len(inner))
 
 
 # One call
