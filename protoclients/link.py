@@ -11,16 +11,18 @@ import re
 import select
 import selectors
 import socket
-import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
 from .errors import Disconnected, ProtocolError, TooSlow, WireError
 from .limits import LIMITS, Limits
 from .octets import PIECE, WINDOW, Buffer, octets
+
+if TYPE_CHECKING:
+    import ssl  # at run time only with TLS: it is a quarter of what a start takes
 
 # A year, in seconds: what is longer is a mistake, and the kernel's timer has an end.
 MAX_TIMEOUT = 365 * 24 * 3600
@@ -41,13 +43,7 @@ QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)
 # Windows has no such flag, and waits.
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 
-TLS = bool | ssl.SSLContext
-
-
-def tls_context(tls: TLS) -> ssl.SSLContext:
-    """The context to use for `tls`: the caller's own, or Python's default, which checks
-    the certificate and the host name."""
-    return tls if isinstance(tls, ssl.SSLContext) else ssl.create_default_context()
+TLS: TypeAlias = "bool | ssl.SSLContext"
 
 
 class Link:
@@ -57,6 +53,11 @@ class Link:
     client's method and stops at the last octet of the answer. Looking up the host's name
     is up to the operating system and its own timeouts. `limits` are on what is heard.
     """
+
+    # How a socket says that it has nothing yet, and that nothing more will come. Under TLS
+    # it has other words for it.
+    _nothing_yet: tuple[type[OSError], ...] = (BlockingIOError, TimeoutError)
+    _cut_off: tuple[type[OSError], ...] = ()
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class Link:
         self.host = host
         self.timeout = float(timeout)
         self.limits = limits
-        self.is_tls = False
+        self._tls: ssl.SSLSocket | None = None
         self.closed = False
         self.in_exchange = False
         self.speaking = False  # something was said, and its answer is not all read
@@ -172,12 +173,17 @@ class Link:
             raise Disconnected("the connection is closed") from error
         return host, port
 
+    @property
+    def is_tls(self) -> bool:
+        """Whether all that is said is encrypted."""
+        return self._tls is not None
+
     def guard(self, *secrets: str, allow_cleartext: bool) -> None:
         """Raise `ValueError` unless `secrets` may be said here: they have no line end, and
         the connection is under TLS, or within this machine, or the caller allows it."""
         for secret in secrets:
             octets(secret)
-        if not (allow_cleartext or self.is_tls or is_loopback(self.peer[0])):
+        if not (allow_cleartext or self._tls or is_loopback(self.peer[0])):
             raise ValueError(
                 f"the password would cross the network to {self.host} in clear text: "
                 "use TLS, or pass allow_cleartext=True"
@@ -216,7 +222,7 @@ class Link:
         if self.closed:
             raise Disconnected(f"{self.host}: the connection is closed on this side")
         remaining = self.remaining()
-        if not wait or self.is_tls or WINDOWS:
+        if not wait or self._tls or WINDOWS:
             self._socket.settimeout(remaining if wait else 0.0)
         elif not remaining <= self._armed <= remaining + SLACK:
             self._armed = self.timeout if remaining > self.timeout - SLACK else remaining
@@ -245,7 +251,7 @@ class Link:
         say. While there is more to send, that must not be what is waited for."""
         if self._ahead is not None:
             self._send_ahead()
-        still_sending = self.is_tls and self._ahead is not None
+        still_sending = self._tls and self._ahead is not None
         self._arm(wait and not still_sending)
         if wait:
             self._look_out()
@@ -257,11 +263,11 @@ class Link:
                 self._socket.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
             count = self._socket.recv_into(window)
             self._heard = True
-        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError) as error:
+        except self._nothing_yet as error:
             if wait and still_sending:
                 return -1
             raise self._too_slow() from error
-        except ssl.SSLEOFError as error:
+        except self._cut_off as error:
             raise Disconnected(f"{self.host}: cut off without TLS's goodbye") from error
         except OSError as error:
             raise self._lost(error) from error
@@ -271,7 +277,7 @@ class Link:
         """Look for octets before sleeping until there are some. Where the program has other
         threads they may need the interpreter, and one of them may be the server. What TLS
         has decrypted already cannot be seen."""
-        in_vain = threading.active_count() > 1 or (self.is_tls and self._heard)
+        in_vain = threading.active_count() > 1 or (self._tls and self._heard)
         if self._poll and not in_vain:
             for _ in range(LOOKS):
                 if self._poll.poll(0):
@@ -291,13 +297,13 @@ class Link:
             raise self._lost(error) from error
 
     def _lost(self, error: OSError) -> WireError:
-        if isinstance(error, ConnectionError | ssl.SSLEOFError):
+        if isinstance(error, (ConnectionError, *self._cut_off)):
             return Disconnected(f"{self.host}: connection lost ({error.strerror})")
         return WireError(f"{self.host}: {error}")
 
     def _is_readable(self) -> bool:
         """Whether there is anything to receive now. Asked before all that is said."""
-        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+        if self._tls and self._tls.pending():
             return True  # decrypted already, with what was asked for
         return bool(self._poll.poll(0)) if self._poll else self._ready(0)[0]
 
@@ -335,14 +341,14 @@ class Link:
                 self._unsent = memoryview(piece)
                 continue
             try:
-                count = 0 if self.is_tls else self._send(self._unsent[:PIECE], DONT_WAIT)
+                count = 0 if self._tls else self._send(self._unsent[:PIECE], DONT_WAIT)
                 if not count:
-                    if self.is_tls and self._is_readable():
+                    if self._tls and self._is_readable():
                         return
                     readable, writable = self._ready(self.remaining(), sending=True)
                     if readable:
                         return
-                    if self.is_tls and writable:  # a record fits where anything does
+                    if self._tls and writable:  # a record fits where anything does
                         count = self._send(self._unsent[:TLS_RECORD])
             except Disconnected:
                 return  # it may have said why before it hung up
@@ -366,17 +372,22 @@ class Link:
 
     # TLS, and the end
 
-    def start_tls(self, tls: TLS, session: ssl.SSLSession | None = None) -> None:
-        """Encrypt from here on, and check who the server is."""
+    def start_tls(self, tls: TLS, session: "ssl.SSLSession | None" = None) -> None:
+        """Encrypt from here on, and check who the server is: in a context of the caller's,
+        or as Python does by default."""
+        import ssl
+
+        self._nothing_yet = (BlockingIOError, TimeoutError, ssl.SSLWantReadError)
+        self._cut_off = (ssl.SSLEOFError,)
+        context = tls if isinstance(tls, ssl.SSLContext) else ssl.create_default_context()
         try:
             self._socket.settimeout(self.remaining())
-            self._socket = tls_context(tls).wrap_socket(
+            self._socket = self._tls = context.wrap_socket(
                 self._socket,
                 server_hostname=self.host,
                 suppress_ragged_eofs=False,
                 session=session,
             )
-            self.is_tls = True
         except ssl.SSLCertVerificationError as error:
             reason = error.verify_message.rstrip(".")
             raise WireError(f"not the server's certificate: {reason}") from error
@@ -387,16 +398,16 @@ class Link:
             raise WireError(f"no TLS with {self.host}: {reason}") from error
 
     @property
-    def session(self) -> ssl.SSLSession | None:
+    def session(self) -> "ssl.SSLSession | None":
         """The TLS session, for another connection to the same server to resume."""
-        return getattr(self._socket, "session", None)
+        return self._tls.session if self._tls else None
 
     def finish(self) -> None:
         """Say that nothing more will be said: TLS's goodbye, or TCP's."""
         with contextlib.suppress(OSError):
-            if isinstance(self._socket, ssl.SSLSocket):
-                self._socket.settimeout(self.remaining())
-                self._socket.unwrap()
+            if self._tls:
+                self._tls.settimeout(self.remaining())
+                self._tls.unwrap()
             else:
                 self._socket.shutdown(socket.SHUT_WR)
 

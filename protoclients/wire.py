@@ -18,10 +18,9 @@ import contextlib
 import functools
 import io
 import re
-import ssl
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, BinaryIO, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast, overload
 
 from .blocks import unstuffed, whole_answers
 from .chunks import LITTLE, LONGEST_LINE, Sizes, little_chunks
@@ -29,6 +28,9 @@ from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, TooSlow
 from .limits import LIMITS, Limits
 from .link import TLS, Door, Link
 from .octets import BODY_WINDOW, CRLF, WINDOW, Buffer, as_line, text
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["LIMITS", "TLS", "Door", "Limits", "Wire", "exchange"]
 
@@ -110,7 +112,7 @@ class Wire(Link):
         self._hear_nothing()
         self._ahead = iter(pieces)
 
-    def start_tls(self, tls: TLS, session: ssl.SSLSession | None = None) -> None:
+    def start_tls(self, tls: TLS, session: "ssl.SSLSession | None" = None) -> None:
         """Encrypt from here on, and check who the server is.
 
         What was received before the handshake would count as the server's word after it,

@@ -330,6 +330,7 @@ PIECES = st.lists(
     st.integers(1, 120),
 )
 @example([("send", b"\0"), ("send", b"secret "), ("recv", b"secret")], "telnet", 80)
+@example([("send", b"\0"), ("send", b"secret\xff\xff")], "telnet", 80)
 def test_whatever_is_said_all_views_show_it(
     pieces: list[tuple[str, bytes]], protocol: str, width: int
 ) -> None:

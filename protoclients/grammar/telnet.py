@@ -106,6 +106,8 @@ class Grammar:
             return self._command(speaker, data)
         said = Said("data", TEXT[speaker])
         said.secrets = self._typing(data) if speaker == "C" else self._showing(data)
+        for start, end in said.secrets:  # one at the most, of which nothing is told
+            data = data[:start] + b"x" + data[end:]
         if b"\xff" in data:
             said.notes.append("IAC IAC is the octet 255 itself")
         if b"\r\0" in data:
