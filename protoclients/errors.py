@@ -35,7 +35,7 @@ class WireError(Exception):
 
     `done` is what a method on many things had finished by then: pairs of the thing
     asked for and its result. Of one long thing it is the octets that came, or with `into`
-    how many they were.
+    how many they were; of a listing, its rows.
     """
 
     done: Any = ()

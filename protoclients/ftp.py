@@ -17,13 +17,12 @@ mode (section 3.2), when the client names a port by PORT and the server connects
 """
 
 import contextlib
-import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, Self, cast, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, WireError
-from .octets import as_line, in_pieces, many_objects, octets, text
+from .octets import as_line, in_pieces, octets, text
 from .reply import Reply, expect, read_reply
 from .wire import LIMITS, TLS, Door, Limits, Wire, exchange
 
@@ -180,7 +179,7 @@ class FTP:
     @exchange
     def nlst(self, path: str = "", *, limit: int | None = None) -> Names:
         """The names in a directory, or of the working directory. `limit` is in octets."""
-        return self._listing("NLST", path, limit, list)
+        return self._listing("NLST", path, limit, names)
 
     @exchange
     def mlsd(self, path: str = "", *, limit: int | None = None) -> FactsList:
@@ -189,7 +188,7 @@ class FTP:
         is the most octets that may come."""
         said = Said(self.wire.limits)
         return self._listing(
-            "MLSD", path, limit, lambda lines: [facts(line, said) for line in lines]
+            "MLSD", path, limit, lambda lines: [facts(each, said) for each in names(lines)]
         )
 
     @exchange
@@ -197,7 +196,7 @@ class FTP:
         """The lines of a listing as the server's people like to read it: no form is
         prescribed, so no program should read it: use `mlsd`. `limit` is the most octets
         that may come."""
-        return self._listing("LIST", path, limit, list)
+        return self._listing("LIST", path, limit, names)
 
     # Files
 
@@ -462,14 +461,13 @@ class FTP:
             self._command(f"PORT {','.join(numbers)}", "2xx")
 
     def _listing(
-        self, verb: str, path: str, limit: int | None, read: Callable[[Names], Rows]
+        self, verb: str, path: str, limit: int | None, read: Callable[[bytes], Rows]
     ) -> Rows:
         """Fetch a listing; `read` gets its lines, many at a time, and gives its rows."""
         octets(path)
         self._set_type("A")  # lines of text, and CR LF between them (section 3.1.1.1)
-        with self._data(f"{verb} {path}" if path else verb) as data, many_objects():
-            found = map(names, data.lines(data.rest(), limit))
-            return [*itertools.chain.from_iterable(map(read, found))]
+        with self._data(f"{verb} {path}" if path else verb) as data:
+            return data.read_lines(data.rest(), read, limit)
 
     def _retrieve(
         self,

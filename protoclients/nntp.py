@@ -14,16 +14,17 @@ A reply is one line. Whether a dot-block follows depends on the code *and on the
 (section 3.2): 211 after GROUP stands alone, 211 after LISTGROUP does not. See `BLOCKS`.
 """
 
+import functools
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, NamedTuple, Self, overload
 
 from .blocks import stuffed
 from .errors import Disconnected, ProtocolError, Refused
-from .octets import as_line, many_objects, rows, text
+from .octets import as_line, rows, text
 from .reply import Reply, expect, line_reply, read_line_reply
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
@@ -323,14 +324,12 @@ class NNTP:
         most octets that may come. A server from before there was OVER knows XOVER (RFC 2980
         section 2.8)."""
         try:
-            listing = self._lines(self._over, argument(which), limit=limit)
+            return self._listing(overviews, limit, self._over, argument(which))
         except Refused as error:
             if error.reply.code != 500 or self._over == "XOVER" or isinstance(which, str):
                 raise
-            self._over = "XOVER"
-            listing = self._lines(self._over, argument(which), limit=limit)
-        with many_objects():
-            return [*itertools.chain.from_iterable(map(overviews, listing))]
+        self._over = "XOVER"
+        return self._listing(overviews, limit, self._over, argument(which))
 
     @exchange
     def list(self, keyword: str = "ACTIVE", wildmat: str | None = None) -> Table:
@@ -399,18 +398,20 @@ class NNTP:
     def _command(self, said: str, wanted: str) -> Reply:
         return expect(self._ask(said), wanted)
 
-    def _lines(
-        self, verb: str, *arguments: str, limit: int | None = None
-    ) -> Iterator[bytes]:
-        """Say a command that is answered by a dot-block, and return its lines, many at a
-        time."""
+    def _listing(
+        self,
+        read: Callable[[bytes], Iterable[Any]],
+        limit: int | None,
+        verb: str,
+        *arguments: str,
+    ) -> Rows:
+        """Say a command that is answered by lines; `read` makes rows of them."""
         self._command(words(verb, *arguments), BLOCKS[verb])
-        return self.wire.lines(self.wire.block(), limit)
+        return self.wire.read_lines(self.wire.block(), read, limit)
 
     def _rows(self, form: re.Pattern[str], verb: str, *arguments: str) -> Rows:
         """The same, with each line taken apart by `form`."""
-        found = (rows(form, lines) for lines in self._lines(verb, *arguments))
-        return [*itertools.chain.from_iterable(found)]
+        return self._listing(functools.partial(rows, form), None, verb, *arguments)
 
 
 def found(line: bytes, code: str) -> tuple[int, str]:

@@ -13,14 +13,13 @@ after the line, lines ended by CR LF, the end marked by a line that is only a do
 Messages are numbered from 1 for the length of a session.
 """
 
-import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, Self, overload
 
 from . import sasl
 from .errors import ProtocolError, Refused
-from .octets import as_line, many_objects, octets, rows, text, words
+from .octets import as_line, octets, rows, text, words
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 110, 995
@@ -36,6 +35,7 @@ UNIQUE_ID_LISTING = re.compile(r"(?:[0-9]{1,20}+ [!-~]{1,70}+\r\n)*+")
 # a password was once found out (CVE-2007-1558).
 TIMESTAMP = re.compile(r"<[!-;=?A-~]*+@[!-;=?-~]*+>")
 
+Rows = list[Any]
 Sizes = list[tuple[int, int]]
 Ids = list[tuple[int, str]]
 Messages = list[bytes]
@@ -71,7 +71,7 @@ class POP3:
     def capa(self) -> dict[str, list[str]]:
         """Ask what the server can do: {NAME: [argument, …]} (RFC 2449 section 5)."""
         self._command("CAPA")
-        lines = (line for many in self._lines() for line in text(many).split("\r\n"))
+        lines = self._listing(lambda lines: text(lines).split("\r\n"))
         capabilities = filter(None, map(str.split, lines))
         return {name.upper(): arguments for name, *arguments in capabilities}
 
@@ -156,8 +156,7 @@ class POP3:
         if number is not None:
             return numbers(self._command(f"LIST {number}"))
         self._command("LIST")
-        with many_objects():
-            return [*itertools.chain.from_iterable(map(sizes, self._lines()))]
+        return self._listing(sizes)
 
     @overload
     def uidl(self) -> Ids: ...
@@ -170,8 +169,7 @@ class POP3:
         if number is not None:
             return unique_id(self._command(f"UIDL {number}"))
         self._command("UIDL")
-        with many_objects():
-            return [*itertools.chain.from_iterable(map(unique_ids, self._lines()))]
+        return self._listing(unique_ids)
 
     @overload
     def retr(
@@ -282,9 +280,9 @@ class POP3:
     def _reply(self) -> str:
         return checked(self.wire.read_line())
 
-    def _lines(self) -> Iterator[bytes]:
-        """The lines of the dot-block that comes now, many at a time."""
-        return self.wire.lines(self.wire.block())
+    def _listing(self, read: Callable[[bytes], Iterable[Any]]) -> Rows:
+        """The lines of the dot-block that comes now; `read` makes rows of them."""
+        return self.wire.read_lines(self.wire.block(), read)
 
     def _has(self, capability: str) -> bool:
         try:

@@ -27,7 +27,7 @@ from .chunks import LITTLE, LONGEST_LINE, Sizes, little_chunks
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, TooSlow, WireError
 from .limits import LIMITS, Limits
 from .link import TLS, Door, Link
-from .octets import BODY_WINDOW, CRLF, WINDOW, Buffer, as_line, text
+from .octets import BODY_WINDOW, CRLF, WINDOW, Buffer, as_line, many_objects, text
 
 if TYPE_CHECKING:
     import ssl
@@ -40,6 +40,7 @@ Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 Commands = Sequence[tuple[Asked, bytes]]
 Heard = TypeVar("Heard")
+Row = TypeVar("Row")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -319,25 +320,37 @@ class Wire(Link):
                 return found
         return self.deliver(self.block(), None, limit)
 
-    def lines(self, pieces: Iterable[Buffer], limit: int | None = None) -> Iterator[bytes]:
-        """The lines of `pieces`, many at a time, and whole: a listing is taken apart while
-        it comes, for to have it in memory first takes longer than to take it apart.
+    def read_lines(
+        self,
+        pieces: Iterable[Buffer],
+        rows: Callable[[bytes], Iterable[Row]],
+        limit: int | None = None,
+    ) -> list[Row]:
+        """Read lines into memory: `rows` makes of many, whole ones, what they say. They are
+        taken apart while they come: to have them all first takes longer.
 
         Raises `LimitExceeded` for more than `limit` octets, or `Limits.body`, for more than
-        `Limits.entries` lines, and for one of more than `Limits.line` octets.
+        `Limits.entries` rows, and for a line of more than `Limits.line` octets. What came
+        before a hang-up or the end of the clock is in the error's `done`.
         """
-        held, size, count, limits = b"", 0, 0, self.limits
+        held, size, limits = b"", 0, self.limits
         most = limits.body if limit is None else limit
-        for piece in pieces:
-            there = held + piece
-            end = there.rfind(b"\n") + 1
-            held = there[end:]
-            size, count = size + len(piece), count + there.count(b"\n")
-            self._limit(size, most, "octets")
-            self._limit(count, limits.entries, "lines in a listing")
-            self._limit(len(held), limits.line, "octets in a line")
-            yield there[:end]
-        yield held
+        found: list[Row] = []
+        try:
+            with many_objects():
+                for piece in pieces:
+                    there = held + piece
+                    end = there.rfind(b"\n") + 1
+                    held, size = there[end:], size + len(piece)
+                    self._limit(size, most, "octets")
+                    self._limit(len(held), limits.line, "octets in a line")
+                    found += rows(there[:end])
+                    self._limit(len(found), limits.entries, "lines in a listing")
+                found += rows(held)
+        except (Disconnected, TooSlow) as error:
+            error.done = found
+            raise
+        return found
 
     def _limit(self, count: int, most: int, what: str) -> None:
         if count > most:

@@ -213,6 +213,14 @@ def test_what_came_before_a_hang_up_is_in_the_error() -> None:
         assert info.value.done == b"hello"
 
 
+def test_the_lines_that_came_before_a_hang_up_are_in_the_error() -> None:
+    with playing([b"+OK hi\r\n", HEAR, b"+OK\r\n1 a\r\n2 b\r\n3 "]) as server:
+        client = POP3(HOST, server.port, timeout=PATIENCE)
+        with pytest.raises(Disconnected) as info:
+            client.uidl()
+        assert info.value.done == [(1, "a"), (2, "b")]
+
+
 @pytest.mark.parametrize("end", [END_DATA, RESET_DATA])
 def test_ftp_what_came_of_a_transfer_given_up_is_in_the_error(end: Step) -> None:
     given_up = [*EPSV, *GO, Data(b"hel"), end, b"426 cut\r\n"]

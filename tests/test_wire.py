@@ -132,7 +132,7 @@ def test_lines_end_with_cr_lf_in_whatever_pieces_they_come(
 @given(TRICKY, SIZES)
 def test_the_lines_of_a_listing_come_whole(heard: bytes, sizes: list[int]) -> None:
     with hearing(heard, sizes) as wire:
-        *many, last = wire.lines(wire.rest())
+        *many, last = wire.read_lines(wire.rest(), lambda lines: [lines])
         assert b"".join(many) + last == heard
         assert all(lines.endswith(b"\n") for lines in many if lines)
         assert b"\n" not in last
