@@ -16,7 +16,7 @@ returns the octets of the chunks that are whole, with where the last of them end
 from collections.abc import Callable
 
 from .errors import ProtocolError
-from .octets import CRLF
+from .octets import CRLF, Buffer
 
 # A chunk so small that copying it costs less than handling it by itself, in octets.
 LITTLE = 4096
@@ -46,7 +46,7 @@ class Sizes(dict[bytes, int]):
         return size
 
 
-def little_chunks(octets: bytes, at: int, width: int, sizes: Sizes) -> tuple[bytes, int]:
+def little_chunks(octets: bytes, at: int, width: int, sizes: Sizes) -> tuple[Buffer, int]:
     """As many chunks as go by one of the ways below; `width` is that of the first frame."""
     frame = octets[at : at + width]
     size = sizes.get(frame, 0)  # 0 if we have not met it yet
@@ -55,22 +55,23 @@ def little_chunks(octets: bytes, at: int, width: int, sizes: Sizes) -> tuple[byt
     return chunks_by_size(octets, at, width, sizes)
 
 
-def chunks_alike(octets: bytes, at: int, frame: bytes, size: int) -> tuple[bytes, int]:
+def chunks_alike(octets: bytes, at: int, frame: bytes, size: int) -> tuple[Buffer, int]:
     """Chunks that all have this frame. The octets of the frames stand in columns then, and
     a column is compared, and taken out, at once."""
     stride = len(frame) + size
     count = (len(octets) - len(CRLF) - at) // stride
     for place, octet in enumerate(frame):
-        column = octets[at + place : at + count * stride : stride]
-        count = len(column) - len(column.lstrip(bytes([octet])))
+        column, same = octets[at + place : at + count * stride : stride], bytes([octet])
+        if column != same * len(column):
+            count = len(column) - len(column.lstrip(same))
     while count and not octets.startswith(CRLF, at + count * stride):
         count -= 1  # another size, or not all here
     end = at + count * stride
-    found = bytearray(octets[at:end])
+    found = bytearray(memoryview(octets)[at:end])
     while stride > size:
         del found[::stride]
         stride -= 1
-    return bytes(found), end
+    return found, end
 
 
 def chunks_by_size(octets: bytes, at: int, width: int, sizes: Sizes) -> tuple[bytes, int]:
