@@ -21,7 +21,7 @@ class Refused(Exception):
     `reply` is the server's answer: a `Reply` where the protocol has three-digit codes,
     the `-ERR` line as `str` in POP3. `done` is what a method on many things had finished
     by then: pairs of the thing asked for and its result. Of a transfer that FTP's server
-    gave up it is the octets that came, or with `into` how many they were.
+    gave up it is the octets that came, or how many went or, with `into`, came.
     """
 
     def __init__(self, reply: Any, done: Any = ()) -> None:

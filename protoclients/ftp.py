@@ -19,7 +19,7 @@ mode (section 3.2), when the client names a port by PORT and the server connects
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, BinaryIO, Self, cast, overload
+from typing import Any, BinaryIO, Self, TypeVar, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, WireError
 from .octets import as_line, in_pieces, octets, text
@@ -40,6 +40,7 @@ NOT_DOUBLED = re.compile(r'[^"]*"(.*?)"(?: |$)')
 SIZE = re.compile(r"[0-9]{1,20}")
 TIME = re.compile(r"[0-9]{14}(?:\.[0-9]{1,9})?")
 
+Carried = TypeVar("Carried")
 Names = list[str]
 Rows = list[Any]
 Contents = list[bytes]
@@ -233,11 +234,14 @@ class FTP:
         """Fetch a file; or write it to `into` and return how many octets came.
 
         `offset` is where to begin, in octets (REST, RFC 3659 section 5); `limit` is the
-        most octets that may come. If the server gives the transfer up, the error has in
-        `done` the octets that came, or with `into` how many they were.
+        most octets that may come. Any error has in `done` the octets that came, or with
+        `into` how many they were.
         """
         octets(f"{offset} {path}")
-        return self._retrieve(f"RETR {path}", into, limit, offset)
+        self._set_type("I")
+        return self._transfer(
+            f"RETR {path}", lambda data: data.deliver(data.rest(), into, limit), offset
+        )
 
     @exchange
     def retr_many(
@@ -262,8 +266,13 @@ class FTP:
             self.wire.restart_clock()
             next_too = ahead and number < len(wanted)
             try:
-                content = self._retrieve(f"RETR {path}", None, limit, 0, next_too)
-                done.append((path, cast(bytes, content)))
+                self._set_type("I")
+                content = self._transfer(
+                    f"RETR {path}",
+                    lambda data: data.deliver(data.rest(), None, limit),
+                    next_too=next_too,
+                )
+                done.append((path, content))
             except Refused as error:
                 refusal = refusal or error
             except WireError as error:
@@ -367,27 +376,50 @@ class FTP:
 
     # The data connection (sections 3.2 and 3.3)
 
+    def _transfer(
+        self,
+        line: str,
+        carry: Callable[[Wire], Carried],
+        offset: int = 0,
+        next_too: bool = False,
+    ) -> Carried:
+        """Open a data connection for the command in `line`, and return what `carry` brings
+        over it, once the reply says that all went well. If not, the error has it in `done`.
+        With `next_too` the port of the next one is asked for, too, before the answer."""
+        lost: Disconnected | None = None
+        with self._data(line, offset, next_too) as data:
+            try:
+                carried = carry(data)
+            except Disconnected as error:
+                lost, carried = error, error.done  # the reply may say why
+        self.wire.restart_clock()
+        try:
+            reply = read_reply(self.wire, free_text=True)
+            if self._asked_ahead:
+                self._hear_next_port(reply)
+            expect(reply, "2xx")
+        except (Refused, WireError) as error:
+            error.done = carried
+            raise error from lost or error.__cause__
+        if lost:
+            raise lost
+        return carried
+
     @contextlib.contextmanager
-    def _data(self, line: str, offset: int = 0, next_too: bool = False) -> Iterator[Wire]:
-        """Open a data connection for the command in `line`; at the end close it, and read
-        the reply that says whether all went well. With `next_too` ask for the port of the
-        next one, too, before there is an answer."""
+    def _data(self, line: str, offset: int, next_too: bool) -> Iterator[Wire]:
         octets(line)
         if self._tls_wanted and not self._tls:
             raise ProtocolError(
                 "PBSZ and PROT were refused, and this is not to go in clear"
             )
-        lost: Disconnected | None = None
         with contextlib.ExitStack() as at_end:
             if self.passive:
                 data = at_end.enter_context(contextlib.closing(self._enter_passive()))
-                next_too = next_too and self._epsv  # which we know now
-                self._begin(line, offset, next_too)
+                self._begin(line, offset, next_too and self._epsv)
             else:
-                next_too = False
                 door = at_end.enter_context(Door(self.wire))
                 self._announce(*door.address)
-                self._begin(line, offset)
+                self._begin(line, offset, next_too=False)
                 accepted = door.accept()
                 if not accepted:
                     reply = self._reply("2xx")  # 425, most often: a firewall is between
@@ -395,23 +427,10 @@ class FTP:
                 data = at_end.enter_context(contextlib.closing(accepted))
             if self._tls:
                 data.start_tls(self._tls, self.wire.session)
-            try:
-                yield data
-            except Disconnected as error:
-                lost = error  # the reply on the control connection may say why
-        self.wire.restart_clock()
-        reply = read_reply(self.wire, free_text=True)
-        if next_too:
-            self._hear_next_port(reply)
-        try:
-            expect(reply, "2xx")
-        except Refused as error:
-            error.done = lost.done if lost else ()
-            raise
-        if lost:
-            raise lost
+            yield data
 
-    def _begin(self, line: str, offset: int, next_too: bool = False) -> None:
+    def _begin(self, line: str, offset: int, next_too: bool) -> None:
+        self._asked_ahead = next_too
         if offset:
             self._command(f"REST {offset}", "350")
         self.wire.send(as_line(line) + (as_line("EPSV") if next_too else b""))
@@ -466,39 +485,26 @@ class FTP:
         """Fetch a listing; `read` gets its lines, many at a time, and gives its rows."""
         octets(path)
         self._set_type("A")  # lines of text, and CR LF between them (section 3.1.1.1)
-        with self._data(f"{verb} {path}" if path else verb) as data:
-            return data.read_lines(data.rest(), read, limit)
-
-    def _retrieve(
-        self,
-        line: str,
-        into: BinaryIO | None,
-        limit: int | None,
-        offset: int = 0,
-        next_too: bool = False,
-    ) -> bytes | int:
-        """Fetch a file. If the server gives up, what came is in `Refused.done`."""
-        self._set_type("I")
-        content: bytes | int = b""
-        try:
-            with self._data(line, offset, next_too) as data:
-                content = data.deliver(data.rest(), into, limit)
-        except Refused as error:
-            error.done = content or error.done
-            raise
-        return content
+        return self._transfer(
+            f"{verb} {path}" if path else verb,
+            lambda data: data.read_lines(data.rest(), read, limit),
+        )
 
     def _store(self, line: str, source: bytes | BinaryIO, offset: int = 0) -> int:
         octets(f"{offset} {line}")
         self._set_type("I")
-        count = 0
-        with self._data(line, offset) as data:
-            for piece in in_pieces(source):
-                data.restart_clock()
-                data.send_more(piece)
-                count += len(piece)
-            data.finish()
-        return count
+        return self._transfer(line, lambda data: send(data, source), offset)
+
+
+def send(data: Wire, source: bytes | BinaryIO) -> int:
+    """Say all of `source` on a data connection; return how many octets that was."""
+    count = 0
+    for piece in in_pieces(source):
+        data.restart_clock()
+        data.send_more(piece)
+        count += len(piece)
+    data.finish()
+    return count
 
 
 def passive_port(reply: Reply) -> int:

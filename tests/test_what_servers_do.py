@@ -222,9 +222,21 @@ def test_the_lines_that_came_before_a_hang_up_are_in_the_error() -> None:
 
 
 @pytest.mark.parametrize("end", [END_DATA, RESET_DATA])
+def test_ftp_what_came_of_a_transfer_without_a_last_reply_is_in_the_error(
+    end: Step,
+) -> None:
+    with playing(ftp(*TYPE, *EPSV, *GO, Data(b"hel"), end)) as server:
+        client = FTP(HOST, server.port, timeout=PATIENCE)
+        with contextlib.closing(client), pytest.raises(Disconnected) as info:
+            client.retr("x")
+    assert info.value.done == b"hel"
+
+
+@pytest.mark.parametrize("end", [END_DATA, RESET_DATA])
 def test_ftp_what_came_of_a_transfer_given_up_is_in_the_error(end: Step) -> None:
     given_up = [*EPSV, *GO, Data(b"hel"), end, b"426 cut\r\n"]
-    with playing(ftp(*TYPE, *given_up, *given_up, HEAR, b"200 yes\r\n")) as server:
+    script = ftp(*TYPE, *given_up, *given_up, *TYPE, *given_up, HEAR, b"200 yes\r\n")
+    with playing(script) as server:
         client = FTP(HOST, server.port, timeout=PATIENCE)
         with contextlib.closing(client):
             with pytest.raises(Refused, match="426") as info:
@@ -233,6 +245,9 @@ def test_ftp_what_came_of_a_transfer_given_up_is_in_the_error(end: Step) -> None
             with pytest.raises(Refused, match="426") as info:
                 client.retr("x", into=io.BytesIO())
             assert info.value.done == 3
+            with pytest.raises(Refused, match="426") as info:
+                client.nlst()
+            assert info.value.done == ["hel"][: end is END_DATA]
             client.noop()
 
 
