@@ -365,6 +365,20 @@ def test_pop3_locks_the_maildrop(lab: Lab) -> None:
     second.quit()
 
 
+def test_pop3_waits_a_moment_for_a_session_that_has_hung_up(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pop3_server, "TRIES", 10_000)
+    session = object()
+    assert lab.store.mailbox.lock(session)
+    with closing(pop3(lab)) as client:
+        client.user(lab.pop3.user)
+        client.sock.sendall(f"PASS {lab.pop3.password}\r\n".encode())
+        pop3(lab).close()  # it has answered this one, so it has heard that one
+        lab.store.mailbox.unlock(session)
+        assert client.file.readline().startswith(b"+OK")
+
+
 def test_pop3_shows_new_mail_in_the_next_session(lab: Lab) -> None:
     client = drop(lab)
     count = client.stat()[0]
