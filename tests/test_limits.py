@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ import pytest
 from protoclients import FTP, HTTP, NNTP, POP3, SMTP, cli
 from protoclients.errors import LimitExceeded, TooSlow, WireError
 from protoclients.limits import LIMITS, Limits
+from protoclients.link import Link
 from protoclients.telnet import Telnet
 
 from .test_hostile_cases import (
@@ -386,7 +388,7 @@ def test_a_call_of_several_commands_has_one_clock(name: str) -> None:
 def test_each_of_many_things_has_a_clock_of_its_own() -> None:
     articles = [b"220 %d <%d@b>\r\nx\r\n.\r\n" % (n, n) for n in range(3)]
     with slow(b"200 hi\r\n", [articles[0] + articles[1][:15], articles[1][15:]]) as port:
-        client = NNTP(HOST, port, timeout=TIMEOUT)
+        client = NNTP(HOST, port, timeout=2 * TIMEOUT)
         with pytest.raises(TooSlow) as info:
             client.article_many([0, 1, 2])
         assert len(info.value.done) == 1
@@ -396,10 +398,21 @@ def test_each_of_many_things_has_a_clock_of_its_own() -> None:
     ("call", "answer"), [("retr_many", b"+OK\r\n.\r\n"), ("dele_many", b"+OK\r\n")]
 )
 def test_each_of_many_things_said_one_by_one_has_a_clock_of_its_own(
-    call: str, answer: bytes
+    monkeypatch: pytest.MonkeyPatch, call: str, answer: bytes
 ) -> None:
-    with slow(b"+OK\r\n", [b"+OK\r\nUIDL\r\n.\r\n", answer, answer, answer]) as port:
-        client = POP3(HOST, port, timeout=TIMEOUT)
+    now = 0.0
+
+    def receive(link: Link, *args: Any, **kwargs: Any) -> memoryview:
+        nonlocal now
+        now += 0.7 * PATIENCE
+        return really(link, *args, **kwargs)
+
+    really = Link._receive
+    monkeypatch.setattr("protoclients.link.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(Link, "_receive", receive)
+    answers = [HEAR, b"+OK\r\nUIDL\r\n.\r\n", *[HEAR, answer] * 3]
+    with playing([b"+OK\r\n", *answers]) as server:
+        client = POP3(HOST, server.port, timeout=PATIENCE)
         with contextlib.closing(client):
             getattr(client, call)([1, 2, 3])
 
