@@ -1034,7 +1034,7 @@ def test_the_end_is_quick_and_leaves_nothing(temporary: Path) -> None:
                 clients.enter_context(secure)
             assert len([*temporary.iterdir()]) == 1
             started = time.monotonic()
-        assert time.monotonic() - started < 0.3
+        assert time.monotonic() - started < 1
     assert [*temporary.iterdir()] == []
     assert set(threading.enumerate()) == threads
     for port in ports | tls_ports:
