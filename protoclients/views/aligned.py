@@ -334,12 +334,8 @@ def _figures(page: _Page, comparison: Comparison) -> None:
     for name, words in FIGURES.items():
         page.put(f"{words:22}{ours.figures()[name]:10,}{theirs.figures()[name]:12,}")
     page.put(f"{'milliseconds':22}{ours.seconds * 1000:10.1f}{theirs.seconds * 1000:12.1f}")
-    how = (
-        "of a second time, without the recorder"
-        if comparison.timed
-        else "with the recorder"
-    )
-    page.put(f"The milliseconds are {how}.")
+    how = "without" if comparison.timed else "with"
+    page.put(f"The milliseconds are {how} the recorder.")
     page.put("")
 
 
