@@ -73,6 +73,7 @@ class FTP:
         port = (TLS_PORT if tls else PORT) if port is None else port
         self.passive = passive
         self._epsv = True  # until the server refuses it
+        self._asked_ahead = False  # for the next port, with the command of a transfer
         self._next_port: int | None = None  # that it named already
         self._type = "A"  # what a session begins with (section 5.1)
         self._tls: TLS = False  # of the data connections,
