@@ -61,10 +61,11 @@ def unstuffed(octets: bytes, at: int) -> Iterator[tuple[bytes, int, bool]]:
 
 
 def whole_answers(
-    octets: bytes, at: int, mark: bytes
+    octets: bytes, at: int, mark: bytes, most: int
 ) -> Iterator[tuple[bytes, bytes, int]]:
-    """The answers in `octets`, from `at` on, as far as they are whole and each is a line
-    that begins with `mark` and a block: line, block, and where that ends. In one pass."""
+    """The answers in `octets`, from `at` on, as far as they are whole, each is a line that
+    begins with `mark` and a block, and none has more than `most` octets: line, block, and
+    where that ends. In one pass."""
     said: list[bytes] = []
     line_end = octets.find(b"\n", at) - 1
     block = line_end + len(CRLF)
@@ -72,9 +73,11 @@ def whole_answers(
         said.append(octets[block : dot.end() - 1])
         block = dot.end()
         if octets.startswith(CRLF, block):
-            if not (octets.startswith(mark, at) and octets.startswith(CRLF, line_end)):
+            usual = octets.startswith(mark, at) and octets.startswith(CRLF, line_end)
+            line, end = octets[at:line_end], block + len(CRLF)
+            if not usual or end - at > most:
                 return
-            line, at = octets[at:line_end], block + len(CRLF)
+            at = end
             yield line, b"".join(said), at
             said.clear()
             line_end = octets.find(b"\n", at) - 1

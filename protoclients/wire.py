@@ -361,22 +361,17 @@ class Wire(Link):
     ) -> Iterator[tuple[bytes, bytes]]:
         """Answers without an end: each is a line, and if that begins with `mark`, a
         dot-block of at most `limit` octets. Those that are here already cost one pass."""
+        # What is longer is looked at closely: no line is longer than the answer it is in.
+        usual = min(self.limits.body if limit is None else limit, self.limits.line)
         while True:
-            yield from self._whole_ones(mark, self.limits.body if limit is None else limit)
+            found = whole_answers(self._buffer, self._at, mark, usual)
+            for line, block, self._at in found:
+                yield line, block
             line = self.read_line()
             while not line.startswith(mark):
                 yield line, b""
                 line = self.read_line()
             yield line, self.read_block(limit)
-
-    def _whole_ones(self, mark: bytes, most: int) -> Iterator[tuple[bytes, bytes]]:
-        """The answers that are whole and as usual, from the first one on."""
-        most = min(most, self.limits.line)  # then no line in it is longer than that either
-        for line, block, end in whole_answers(self._buffer, self._at, mark):
-            if end - self._at > most:
-                return  # what is odd is looked at closely
-            self._at = end
-            yield line, block
 
     # Delivering
 
