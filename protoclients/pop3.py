@@ -61,6 +61,8 @@ class POP3:
         limits: Limits = LIMITS,
     ) -> None:
         port = (TLS_PORT if tls else PORT) if port is None else port
+        # Known once CAPA was asked for: a login changes nothing (RFC 2449 section 6.6).
+        self._pipelines: bool | None = None
         self.wire = Wire(host, port, timeout=timeout, tls=tls, limits=limits)
         with self.wire.hanging_up():
             self.greeting = self._reply()
@@ -72,13 +74,16 @@ class POP3:
         """Ask what the server can do: {NAME: [argument, …]} (RFC 2449 section 5)."""
         self._command("CAPA")
         lines = self._listing(lambda lines: text(lines).split("\r\n"))
-        capabilities = filter(None, map(str.split, lines))
-        return {name.upper(): arguments for name, *arguments in capabilities}
+        found = filter(None, map(str.split, lines))
+        capabilities = {name.upper(): arguments for name, *arguments in found}
+        self._pipelines = "PIPELINING" in capabilities
+        return capabilities
 
     @exchange
     def stls(self, tls: TLS = True) -> None:
         """Encrypt from here on (RFC 2595 section 4). What CAPA said before is void."""
         self._command("STLS")
+        self._pipelines = None
         self.wire.start_tls(tls)
 
     @exchange
@@ -243,7 +248,12 @@ class POP3:
         return [content for _, content in found]
 
     def _pipelining(self, said: Sequence[Any]) -> bool:
-        return len(said) > 1 and self._has("PIPELINING")
+        if len(said) > 1 and self._pipelines is None:
+            try:
+                self.capa()
+            except Refused:  # CAPA is an extension itself
+                self._pipelines = False
+        return len(said) > 1 and bool(self._pipelines)
 
     # The UPDATE state (section 6)
 
@@ -283,12 +293,6 @@ class POP3:
     def _listing(self, read: Callable[[bytes], Iterable[Any]]) -> Rows:
         """The lines of the dot-block that comes now; `read` makes rows of them."""
         return self.wire.read_lines(self.wire.block(), read)
-
-    def _has(self, capability: str) -> bool:
-        try:
-            return capability in self.capa()
-        except Refused:  # CAPA is an extension itself
-            return False
 
 
 def checked(line: bytes) -> str:

@@ -21,6 +21,7 @@ import trustme
 from protoclients import FTP, HTTP, NNTP, POP3, SMTP, Refused, WireError, cli, link
 from protoclients.errors import Disconnected, ProtocolError
 from protoclients.fixtures import Lab
+from protoclients.recorder import record
 
 from .test_hostile_cases import PATIENCE, playing, says
 
@@ -178,6 +179,22 @@ def test_the_labs_certificate_is_not_trusted_unasked(lab: Lab, protocol: str) ->
 
 
 # Servers that nobody should believe
+
+
+def test_pop3_asks_for_pipelining_once_and_again_under_tls(lab: Lab) -> None:
+    with record() as recording, POP3(lab.pop3.host, lab.pop3.port) as client:
+        client.capa()
+        client.stls(trusting(lab.cafile))
+        client.login(lab.pop3.user, lab.pop3.password)
+        client.top_many([1, 2])
+        client.retr_many([1, 2])
+    commands = [
+        step.text.split()[0]
+        for step in recording.conversations[0].steps
+        if step.speaker == "C"
+    ]
+    assert commands.count("CAPA") == 2
+
 
 BAD_SERVERS: dict[str, tuple[Callable[[], ssl.SSLContext | None], str]] = {
     "another host": (
