@@ -189,9 +189,7 @@ class FTP:
         "120", "modify": "20260901120000"}: made for programs (RFC 3659 section 7). `limit`
         is the most octets that may come."""
         said = Said(self.wire.limits)
-        return self._listing(
-            "MLSD", path, limit, lambda lines: [facts(each, said) for each in names(lines)]
-        )
+        return self._listing("MLSD", path, limit, lambda lines: facts(lines, said))
 
     @exchange
     def list(self, path: str = "", *, limit: int | None = None) -> Names:
@@ -562,10 +560,13 @@ class Said(dict[str, Fact]):
         return fact
 
 
-def facts(line: str, said: Said) -> tuple[str, Facts]:
-    """The name and the facts in a line of MLSD: "size=4;type=file; name" (RFC 3659)."""
-    before, _, name = line.partition(" ")
-    if not name:
-        raise ProtocolError(f"not facts and a name: {line[:80]!r}")
-    # Some servers forget the last semicolon.
-    return name, dict(map(said.__getitem__, filter(None, before.split(";"))))
+def facts(lines: bytes, said: Said) -> FactsList:
+    """The name and the facts in lines of MLSD: "size=4;type=file; name" (RFC 3659)."""
+    found, fact = [], said.__getitem__
+    for line in names(lines):
+        before, _, name = line.partition(" ")
+        if not name:
+            raise ProtocolError(f"not facts and a name: {line[:80]!r}")
+        # Some servers forget the last semicolon.
+        found.append((name, dict(map(fact, filter(None, before.split(";"))))))
+    return found

@@ -351,13 +351,13 @@ def test_a_path_without_its_quotes_is_an_error(text: str) -> None:
 def test_facts_stand_before_the_first_space(
     line: str, name: str, found: dict[str, str]
 ) -> None:
-    assert facts(line, Said()) == (name, found)
+    assert facts(f"{line}\r\n".encode(), Said()) == [(name, found)]
 
 
 @pytest.mark.parametrize("line", ["", "name", "type=file;", "type=file; ", "type; name"])
 def test_a_line_without_facts_or_name_is_an_error(line: str) -> None:
     with pytest.raises(ProtocolError):
-        facts(line, Said())
+        facts(f"{line}\r\n".encode(), Said())
 
 
 # NNTP: overviews (RFC 3977 section 8.3.2)
