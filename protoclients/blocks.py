@@ -67,9 +67,10 @@ def whole_answers(
     begins with `mark` and a block, and none has more than `most` octets: line, block, and
     where that ends. In one pass."""
     said: list[bytes] = []
-    line_end = octets.find(b"\n", at) - 1
-    block = line_end + len(CRLF)
     for dot in DOT.finditer(octets, at):
+        if not said:  # an answer begins
+            line_end = octets.find(b"\n", at) - 1
+            block = line_end + len(CRLF)
         said.append(octets[block : dot.end() - 1])
         block = dot.end()
         if octets.startswith(CRLF, block):
@@ -77,8 +78,5 @@ def whole_answers(
             line, end = octets[at:line_end], block + len(CRLF)
             if not usual or end - at > most:
                 return
-            at = end
-            yield line, b"".join(said), at
-            said.clear()
-            line_end = octets.find(b"\n", at) - 1
-            block = line_end + len(CRLF)
+            yield line, b"".join(said), end
+            said, at = [], end

@@ -406,6 +406,7 @@ class FTP:
 
     @contextlib.contextmanager
     def _data(self, line: str, offset: int, next_too: bool) -> Iterator[Wire]:
+        """A data connection for the command in `line`: open, and closed at the end."""
         octets(line)
         if self._tls_wanted and not self._tls:
             raise ProtocolError(

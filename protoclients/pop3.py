@@ -248,12 +248,14 @@ class POP3:
         return [content for _, content in found]
 
     def _pipelining(self, said: Sequence[Any]) -> bool:
-        if len(said) > 1 and self._pipelines is None:
+        if len(said) < 2:
+            return False
+        if self._pipelines is None:
             try:
                 self.capa()
             except Refused:  # CAPA is an extension itself
                 self._pipelines = False
-        return len(said) > 1 and bool(self._pipelines)
+        return bool(self._pipelines)
 
     # The UPDATE state (section 6)
 
