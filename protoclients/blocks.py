@@ -34,7 +34,7 @@ def stuffed(message: Buffer | BinaryIO) -> Iterator[bytes]:
         if piece:
             yield piece
         stuffing = b"." if at_line_start and lines.startswith(b".") else b""
-        piece = stuffing + DOT.sub(b"\r\n..", lines)
+        piece = stuffing + (DOT.sub(b"\r\n..", lines) if b"." in lines else lines)
         at_line_start = lines.endswith(CRLF)
     yield piece + b".\r\n"  # together, so that a small message is one piece
 
@@ -47,7 +47,10 @@ def unstuffed(octets: bytes, at: int) -> Iterator[tuple[bytes, int, bool]]:
     A dot at `at` itself is left to who knows whether a line begins there.
     """
     said = []
-    for dot in SURE_DOT.finditer(octets, at):
+    # A window of an attachment has no dot at all: `find` sees that in no time.
+    first = octets.find(b".", at)
+    dots = SURE_DOT.finditer(octets, max(at, first - len(CRLF))) if first >= 0 else ()
+    for dot in dots:
         said.append(octets[at : dot.end() - 1])
         at = dot.end()
         if octets.startswith(CRLF, at):

@@ -1,5 +1,6 @@
 """What the servers say, rendered before anybody asks: so nothing is computed meanwhile."""
 
+import base64
 import random
 from typing import NamedTuple
 
@@ -54,13 +55,31 @@ def text(size: int) -> bytes:
     """Lines of mail; the last is shorter, and one in fifty begins with a dot."""
     count, rest = divmod(size, len(LINE))
     lines = [b"." + LINE[1:] if n % 50 == 25 else LINE for n in range(count)]
-    return b"".join(lines) + (b"\r\n".rjust(rest, b"x") if rest else b"")
+    return b"".join(lines) + last_line(rest)
+
+
+def last_line(rest: int) -> bytes:
+    """A line of so many octets, which fills up what whole ones have left."""
+    return b"\r\n".rjust(rest, b"x") if rest else b""
+
+
+def attachment(size: int) -> bytes:
+    """Lines of base64, as nearly all of a long mail is; the last is shorter."""
+    count, rest = divmod(size, len(LINE))
+    octets = random.Random(1).randbytes(count * 57)  # 57 octets make 76 characters
+    lines = base64.encodebytes(octets).replace(b"\n", b"\r\n")
+    return lines + last_line(rest)
+
+
+def message(size: int) -> bytes:
+    """What mails and articles are made of: a short one is text, a long one an attachment."""
+    return text(size) if size < PIECE else attachment(size)
 
 
 def dotted(head: bytes, size: int) -> Answer:
-    """`head`, and a text of `size` octets as a dot-block."""
+    """`head`, and a message of `size` octets as a dot-block."""
     piece = min(size, PIECE)
-    stuffed = text(piece).replace(b"\r\n.", b"\r\n..")
+    stuffed = message(piece).replace(b"\r\n.", b"\r\n..")
     if size == piece:
         return Answer(head + stuffed + b".\r\n")
     return Answer(head, stuffed, size // piece, b".\r\n")

@@ -31,7 +31,7 @@ from tests.daemons.running import (
     running,
 )
 
-from .content import Answer, dotted, ftp, text
+from .content import Answer, dotted, ftp, message, text
 from .contestant import TIMEOUT
 from .items import KIB, PIECE, Item
 
@@ -194,8 +194,8 @@ def fill(maildir: Path, item: Item) -> None:
 def mail(size: int) -> Answer:
     """A mail of so many octets, the header among them."""
     first = min(size, PIECE)
-    begin = MAIL_HEADER + text(first - len(MAIL_HEADER))
-    return Answer(begin, text(PIECE), (size - first) // PIECE)
+    begin = MAIL_HEADER + message(first - len(MAIL_HEADER))
+    return Answer(begin, message(PIECE), (size - first) // PIECE)
 
 
 @contextlib.contextmanager

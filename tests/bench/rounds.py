@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import processes
-from .content import text
+from .content import message
 from .items import KIB, PIECE, Item
 
 WHO = ["ours", "library", *processes.TABLES, "bare"]
@@ -165,7 +165,7 @@ def prepare(item: Item, folder: Path) -> str:
         with path.open("wb") as file:
             piece = min(item.size, PIECE)
             for _ in range(item.size // piece):
-                file.write(text(piece))
+                file.write(message(piece))
     return str(path)
 
 
