@@ -25,24 +25,18 @@ from protoclients.limits import LIMITS, Limits
 from protoclients.link import Link
 from protoclients.telnet import Telnet
 
-from .test_hostile_cases import (
+from .hostile.scripts import PIPELINING, agreeing, file, ftp, head, nntp, smtp
+from .hostile.server import (
     END_DATA,
     HEAR,
     HEAR_HEAD,
     OPEN_DATA,
     PATIENCE,
-    PIPELINING,
     Data,
     Forever,
     Script,
-    agreeing,
-    file,
-    ftp,
-    head,
-    nntp,
     playing,
-    smtp,
-)  # fmt: skip
+)
 
 HOST = "127.0.0.1"
 MIB = 1024 * 1024

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from protoclients import Refused, WireError
 
-from .hostile import CALLS, CLIENTS, JUNK, PIECES, server
+from .random_server import CALLS, CLIENTS, JUNK, PIECES, server
 
 TIMEOUT = 0.25
 CASES = [(protocol, call) for protocol in CALLS for call in CALLS[protocol]]

@@ -23,7 +23,7 @@ from protoclients.errors import Disconnected, ProtocolError
 from protoclients.fixtures import Lab
 from protoclients.recorder import record
 
-from .test_hostile_cases import PATIENCE, playing, says
+from .hostile.server import PATIENCE, playing, says
 
 CLIENTS: dict[str, Callable[..., Any]] = {
     "http": HTTP, "smtp": SMTP, "pop3": POP3, "ftp": FTP, "nntp": NNTP,

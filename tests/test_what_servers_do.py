@@ -26,23 +26,17 @@ from protoclients.fixtures import Lab
 from protoclients.http1 import Response
 from protoclients.wire import Wire
 
-from .test_hostile_cases import (
+from .hostile.scripts import EPSV, GO, HELLO, NOOP, TYPE, ftp, head
+from .hostile.server import (
     END_DATA,
-    EPSV,
-    GO,
     HEAR,
     HEAR_HEAD,
-    HELLO,
-    NOOP,
     PATIENCE,
     RESET_DATA,
     SILENT,
-    TYPE,
     Data,
     Script,
     Step,
-    ftp,
-    head,
     playing,
 )
 
