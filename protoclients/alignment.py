@@ -13,6 +13,7 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from .conversation import Conversation, Step
+from .grammar.ftp import EARLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ def _row(left: Step, right: Step, same: bool) -> Row:
     ours, theirs = left.shown(), right.shown()
     if not same:
         return Row(left, right, "differs", in_words(left.kind, ours, theirs))
+    if EARLY in left.notes:
+        return Row(left, right, "same", EARLY)
     but = [name for name, one in VARIABLE if one.findall(ours) != one.findall(theirs)]
     return Row(
         left, right, "same", f"but for the {' and '.join(sorted({*but}))}" * bool(but)

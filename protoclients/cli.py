@@ -47,7 +47,7 @@ The classic text protocols by hand and by library, side by side, byte by byte.
 
 Try first:
   protoclients demo              every protocol, both ways, in a few seconds
-  protoclients http /poem.txt    a page, from a local server made for this command
+  protoclients http /poem.txt    a page, from a local server for this command
   protoclients pop3              the mail that waits there
   protoclients serve             the local servers, for your own clients
 

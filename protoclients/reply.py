@@ -20,8 +20,8 @@ from .errors import LimitExceeded, ProtocolError, Refused
 from .octets import text
 from .wire import Wire
 
-# Reply-line = Reply-code ( "-" / SP ) textstring (RFC 5321 section 4.2). The bare code is
-# allowed at the end: section 4.2.1 has receivers accept it.
+# One line of a Reply-line (RFC 5321 section 4.2): the last has a space, or the code alone,
+# which section 4.2.1 has receivers accept; those before it have "-".
 REPLY_LINE = re.compile(rb"([1-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 
 

@@ -1,7 +1,7 @@
 """SMTP: hand a mail to a server that takes it further (RFC 5321).
 
     connected    220 from the server
-        |        EHLO, or HELO to a server from before 1995        what can you do?
+        |        EHLO, or HELO to a server from before 1993        what can you do?
     greeted      STARTTLS: encrypt, forget everything, EHLO again  (RFC 3207)
         |        AUTH: say who you are                             (RFC 4954)
         |        MAIL FROM:<…>       250                           a mail begins
@@ -32,7 +32,11 @@ PORT, TLS_PORT = 25, 465
 # part that is quoted or has no space or bracket, and the rest.
 PATH = re.compile(r'(?:"(?:[^"\\]|\\.)*"@)?[^<>\s]*')
 
-DOUBT = "the mail may be delivered all the same: sent again, it may arrive twice"
+LOST = "the mail may be delivered all the same: sent again, it may arrive twice"
+LATER = (
+    "it was not delivered (RFC 5321 section 4.2.5), so send it again later; "
+    "by a server that errs it may be delivered twice"
+)
 
 Extensions = dict[str, list[str]]
 Mail = tuple[str, Sequence[str], bytes | BinaryIO]
@@ -141,7 +145,7 @@ class SMTP:
         """Send the content of the mail: octets, or a binary file to read them from.
 
         Lines may end in CR LF, LF or CR: CR LF is sent. Once the last dot is out, a broken
-        connection or a 4yz leaves open whether the mail is delivered; the error says so.
+        connection leaves open whether the mail is delivered; the error says so.
         """
         self._command("DATA", "354")
         return self._content(message)
@@ -153,9 +157,9 @@ class SMTP:
         """Send a mail whole; return the recipients that were refused, with the replies.
 
         Says EHLO, or HELO, if nobody has yet. With PIPELINING (RFC 2920) the envelope
-        costs one round trip; with CHUNKING (RFC 3030) the content goes as it is. SIZE,
-        BODY=8BITMIME and SMTPUTF8 are declared where the server knows them. Raises
-        `Refused` if no recipient is left, with all in `done`.
+        costs one round trip; with CHUNKING (RFC 3030) the content is counted and has no
+        dots. SIZE, BODY=8BITMIME and SMTPUTF8 are declared where the server knows them.
+        Raises `Refused` if no recipient is left, with all in `done`.
         """
         lines = envelope(sender, recipients)
         lines[0] += self._parameters(sender, recipients, message)
@@ -304,7 +308,8 @@ class SMTP:
         except (Refused, WireError) as error:
             for_good = isinstance(error, Refused) and error.reply.code >= 500
             if self._end_said and not for_good:
-                error.args = (f"{error}; {DOUBT}",)
+                what_now = LATER if isinstance(error, Refused) else LOST
+                error.args = (f"{error}; {what_now}",)
             raise
 
     def _chunks(self, message: bytes | BinaryIO) -> None:

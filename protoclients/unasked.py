@@ -292,7 +292,8 @@ def unasked(talks: list[Conversation], asker: _Asking) -> list[Remark]:
             continue
         for step, asked in zip(talk.steps, asked_by(talk), strict=True):
             for rule, what in _told(step, asked, asker, rules):
-                where = source(("", rule.source)) or step.source
+                # What only one client does, and no RFC asks for, has no source.
+                where = source(("", rule.source)) or ("" if rule.by else step.source)
                 found.setdefault((rule.what, rule.why, where), []).append((what, step))
     return [
         Remark(what.format(_list(heard)), why, where, heard[0][1], len(heard))

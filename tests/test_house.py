@@ -38,7 +38,7 @@ recorder:
 grammar:
 conversation: grammar recorder
 jobs: errors octets client reply
-alignment: conversation
+alignment: conversation grammar
 unasked: alignment conversation grammar jobs
 comparison: errors grammar recorder conversation jobs alignment unasked
 views: errors grammar recorder conversation jobs comparison alignment unasked

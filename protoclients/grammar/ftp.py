@@ -58,6 +58,16 @@ COMMANDS: Table = {
     "CCC": ("asks to go on without TLS", "4217 5"),
 }
 UNKNOWN: Row = ("not a command that is known here", "959 4.2")
+DATA: Table = {
+    "RETR": ("the file, as it is", "959 3.4.1"),
+    "STOR": ("the file, as it is", "959 3.4.1"),
+    "STOU": ("the file, as it is", "959 3.4.1"),
+    "APPE": ("what is added to the file", "959 3.4.1"),
+    "LIST": ("a listing for people: no form is prescribed", "959 4.1.3"),
+    "NLST": ("a name in each line", "959 4.1.3"),
+    "MLSD": ("facts, a space and a name in each line", "3659 7"),
+}
+WHOLE: Row = ("the data were whole: only this says so", "959 5.4")
 REPLIES: Table = {
     "greeting 220": ("the server is ready", "959 5.4"),
     "USER 331": ("go on with PASS", "959 4.2.2"),
@@ -81,6 +91,10 @@ REPLIES: Table = {
     "125": ("the data connection is open, and the data flow", "959 4.2.2"),
     "150": ("the data connection will be opened, and the data flow", "959 4.2.2"),
     "226": ("the data were whole: only this says so", "959 4.2.2"),
+    **{
+        f"{verb} 250": ("the data were whole: only this says so", "959 5.4")
+        for verb in DATA
+    },
     "250": ("done", "959 4.2.2"),
     "421": ("the server has to close the connection", "959 4.2.2"),
     "425": ("the data connection could not be opened", "959 4.2.2"),
@@ -106,15 +120,7 @@ REPLIES: Table = {
 NO_REPLY: Row = ("not a reply: it should begin with three digits", "959 4.2")
 WITHOUT_QUIT: Row = ("the connection ends without QUIT", "959 4.1.1")
 CLOSED: Row = ("the session is over", "959 4.1.1")
-DATA: Table = {
-    "RETR": ("the file, as it is", "959 3.4.1"),
-    "STOR": ("the file, as it is", "959 3.4.1"),
-    "STOU": ("the file, as it is", "959 3.4.1"),
-    "APPE": ("what is added to the file", "959 3.4.1"),
-    "LIST": ("a listing for people: no form is prescribed", "959 4.1.3"),
-    "NLST": ("a name in each line", "959 4.1.3"),
-    "MLSD": ("facts, a space and a name in each line", "3659 7"),
-}
+EARLY = "before the data were read: two connections keep no order between them"
 OTHER_DATA: Row = ("data whose command was not heard", "959 3.4.1")
 ANNOUNCED: Row = ("the data connection that was announced", "959 3.2")
 FILE_END: Row = ("the end of this connection is the end of the data", "959 3.4.1")
@@ -137,6 +143,7 @@ class Grammar:
         # each with its argument
         self._asked = deque([("greeting", "")] if greeting else [])
         self._waiting: list[Data] = []  # open, and no command was heard for it
+        self._open: set[Data] = set()  # data connections
         self._transfer = ""  # a command whose data connection was not heard yet
         self._begin()
 
@@ -181,6 +188,8 @@ class Grammar:
             self._asked.popleft()
         said = Said("reply", explain(REPLIES, f"{name} {code}", code, code[0]))
         said.notes = [] if name else ["nobody asked"]
+        if code == "226" and self._open:
+            said.notes.append(EARLY)
         text = " ".join(words(data))
         if code in ("227", "229"):
             self._waiting.clear()
@@ -225,7 +234,11 @@ class Grammar:
         if not self._transfer:
             self._waiting.append(data)
         self._transfer = ""
+        self._open.add(data)
         return data
+
+    def close_data(self, data: "Data") -> None:
+        self._open.discard(data)
 
     def _transfer_by(self, command: str) -> None:
         """The command comes before or after its data connection is open."""
@@ -263,6 +276,7 @@ class Data:
         return self
 
     def closed(self) -> Row:
+        self._control.close_data(self)
         return FILE_END
 
 

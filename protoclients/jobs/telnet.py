@@ -86,14 +86,14 @@ class Octet255:
     def by_hand(lab: Lab) -> Plain:
         with Telnet(lab.telnet.host, lab.telnet.port) as telnet:
             log_in_by_hand(telnet, lab)
-            telnet.write(b"echo sent \xff, asked for \\xff\r\n")
+            telnet.write(b"echo \xff there and back\r\n")
             return telnet.read_until(b"lab> ")
 
     @staticmethod
     def by_library(lab: Lab) -> Plain:
         with telnetlib.Telnet(lab.telnet.host, lab.telnet.port, 10) as telnet:
             log_in_by_library(telnet, lab)
-            telnet.write(b"echo sent \xff, asked for \\xff\r\n")
+            telnet.write(b"echo \xff there and back\r\n")
             return telnet.read_until(b"lab> ", 10)
 
 
