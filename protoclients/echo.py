@@ -38,7 +38,7 @@ def tcp_client(host: str, port: int, message: bytes, *, timeout: float = 30.0) -
     `timeout` is in seconds, for all of it. Raises `WireError`.
     """
     echo = b""
-    with endpoint(host, socket.SOCK_STREAM, timeout) as (client, rearm):
+    with endpoint(host, port, socket.SOCK_STREAM, timeout) as (client, rearm):
         client.connect((host, port))
         while len(echo) < len(message):
             rearm()
@@ -68,7 +68,7 @@ def tcp_server(
     is any free one. `timeout` is in seconds, for all of it.
     """
     count = 0
-    with endpoint(host, socket.SOCK_STREAM, timeout) as (server, rearm):
+    with endpoint(host, port, socket.SOCK_STREAM, timeout) as (server, rearm):
         server.bind((host, port))
         server.listen()
         listening(server.getsockname()[:2])
@@ -76,11 +76,13 @@ def tcp_server(
             rearm()
             connection, _ = server.accept()
             with connection:
-                connection.settimeout(server.gettimeout())
+                rearm(connection)
                 while received := connection.recv(BLOCK):
                     count += len(received)
                     while received:
+                        rearm(connection)
                         received = received[connection.send(received) :]
+                    rearm(connection)
     return count
 
 
@@ -93,7 +95,7 @@ def udp_client(host: str, port: int, message: bytes, *, timeout: float = 30.0) -
     """
     if len(message) > MAX_DATAGRAM:
         raise ValueError(f"a datagram carries {MAX_DATAGRAM} octets, not {len(message)}")
-    with endpoint(host, socket.SOCK_DGRAM, timeout) as (client, rearm):
+    with endpoint(host, port, socket.SOCK_DGRAM, timeout) as (client, rearm):
         server = socket.getaddrinfo(host, port, client.family, client.type)[0][4]
         client.sendto(message, server)
         sender = None
@@ -114,7 +116,7 @@ def udp_server(
     """Send `datagrams` datagrams back, and return how many octets they had: see
     `tcp_server`."""
     count = 0
-    with endpoint(host, socket.SOCK_DGRAM, timeout) as (server, rearm):
+    with endpoint(host, port, socket.SOCK_DGRAM, timeout) as (server, rearm):
         server.bind((host, port))
         listening(server.getsockname()[:2])
         for _ in range(datagrams):
@@ -132,23 +134,25 @@ def this_host() -> str:
 
 @contextlib.contextmanager
 def endpoint(
-    host: str, kind: socket.SocketKind, timeout: float
-) -> Iterator[tuple[socket.socket, Callable[[], None]]]:
-    """A socket, and a function that gives its next call only what is left of `timeout`
-    seconds.
+    host: str, port: int, kind: socket.SocketKind, timeout: float
+) -> Iterator[tuple[socket.socket, Callable[..., None]]]:
+    """A socket, and a function that gives the next call on it, or on another one, only what
+    is left of `timeout` seconds.
 
     What goes wrong on the socket becomes a `WireError`; at the end it is closed.
     """
     if not host or not 0 < timeout < 1e9:
         raise ValueError(f"a host and a timeout above 0 seconds: {host!r}, {timeout!r}")
     octets(host)
+    if not 0 <= port < 65536:
+        raise ValueError(f"not a port number from 0 to 65535: {port!r}")
     deadline = time.monotonic() + timeout
 
-    def rearm() -> None:
+    def rearm(which: socket.socket | None = None) -> None:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise TimeoutError
-        end.settimeout(remaining)
+        (which or end).settimeout(remaining)
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     end = socket.socket(family, kind)

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, Self, TypeVar, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, WireError
-from .octets import as_line, in_pieces, octets, text
+from .octets import as_line, check_sink, check_source, in_pieces, octets, text
 from .reply import Reply, expect, read_reply
 from .wire import LIMITS, TLS, Door, Limits, Wire, exchange
 
@@ -33,7 +33,7 @@ HOST_PORT = re.compile(r"(?<![0-9])" + ",".join(["([0-9]{1,3})"] * 6) + "(?![0-9
 # "(" <d><d><d> <tcp-port> <d> ")", with no host on purpose (RFC 2428 section 3)
 EXTENDED_PORT = re.compile(r"\(([!-~])\1\1([0-9]{1,5})\1\)")
 # A path in quotes, quotes inside it doubled (RFC 959 appendix II)
-QUOTED = re.compile(r'[^"]*"((?:[^"]|"")*)"(?= |$)')
+QUOTED = re.compile(r'[^"]*+"((?:[^"]++|"")*+)"(?= |$)')
 # pure-ftpd and others do not double them.
 NOT_DOUBLED = re.compile(r'[^"]*"(.*?)"(?: |$)')
 # 213 and the size (RFC 3659 section 4.1), or the time as YYYYMMDDHHMMSS (section 2.3)
@@ -237,6 +237,7 @@ class FTP:
         `into` how many they were.
         """
         octets(f"{offset} {path}")
+        check_sink(into)
         self._set_type("I")
         return self._transfer(
             f"RETR {path}", lambda data: data.deliver(data.rest(), into, limit), offset
@@ -426,7 +427,7 @@ class FTP:
                     raise ProtocolError(f"no data connection came, and yet: {reply}")
                 data = at_end.enter_context(contextlib.closing(accepted))
             if self._tls:
-                data.start_tls(self._tls, self.wire.session)
+                data.start_tls(self.wire.context, self.wire.session)
             yield data
 
     def _begin(self, line: str, offset: int, next_too: bool) -> None:
@@ -492,6 +493,7 @@ class FTP:
 
     def _store(self, line: str, source: bytes | BinaryIO, offset: int = 0) -> int:
         octets(f"{offset} {line}")
+        check_source(source)
         self._set_type("I")
         return self._transfer(line, lambda data: send(data, source), offset)
 
@@ -499,10 +501,14 @@ class FTP:
 def send(data: Wire, source: bytes | BinaryIO) -> int:
     """Say all of `source` on a data connection; return how many octets that was."""
     count = 0
-    for piece in in_pieces(source):
-        data.restart_clock()
-        data.send_more(piece)
-        count += len(piece)
+    try:
+        for piece in in_pieces(source):
+            data.restart_clock()
+            data.send_more(piece)
+            count += len(piece)
+    except WireError as error:
+        error.done = count
+        raise
     data.finish()
     return count
 
@@ -546,10 +552,17 @@ def names(lines: bytes) -> Names:
 
 class Said(dict[str, Fact]):
     """The facts of a listing by how they were said: most come again and again. Raises
-    `LimitExceeded` for more than `Limits.entries`."""
+    `LimitExceeded` for more than `Limits.entries` of them, or ten times as many in all."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._most = limits.entries
+        self._left = 10 * limits.entries
+
+    def count(self, lines: bytes) -> None:
+        """Note that so many more have come: a fact has an equals sign."""
+        self._left -= lines.count(b"=")
+        if self._left < 0:
+            raise LimitExceeded(f"more than {10 * self._most} facts in a listing")
 
     def __missing__(self, said: str) -> Fact:
         name, equals, value = said.partition("=")
@@ -564,6 +577,7 @@ class Said(dict[str, Fact]):
 def facts(lines: bytes, said: Said) -> FactsList:
     """The name and the facts in lines of MLSD: "size=4;type=file; name" (RFC 3659)."""
     found, fact = [], said.__getitem__
+    said.count(lines)
     for line in names(lines):
         before, _, name = line.partition(" ")
         if not name:

@@ -23,12 +23,13 @@ import functools
 import io
 import itertools
 import re
+import string
 from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple, Self
 
 from . import sasl
 from .errors import Disconnected, LimitExceeded, ProtocolError, WireError
-from .octets import CRLF, Buffer, in_pieces, rows
+from .octets import CRLF, Buffer, check_sink, check_source, in_pieces, octets, rows
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 80, 443
@@ -48,6 +49,9 @@ LENGTH = re.compile(r"[0-9]{1,19}")
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # What a target may consist of once it is percent-encoded (section 3.2)
 TARGET = re.compile(r"[!-~]+")
+
+# Of ASCII only: the Kelvin sign is no k.
+LOWER = {ord(capital): capital.lower() for capital in string.ascii_uppercase}
 
 CHUNKED = -1  # in the place of a length
 # A server says much the same head again and again, so some that were taken apart are
@@ -73,7 +77,7 @@ class Headers(list[Field]):
 
     def tokens(self, name: str) -> list[str]:
         """The members of a field that is a list, in lower case (RFC 9110 section 5.6.1)."""
-        words = ",".join(self.get_all(name)).lower().split(",")
+        words = ",".join(self.get_all(name)).translate(LOWER).split(",")
         return [word.strip(" \t") for word in words if word.strip(" \t")]
 
 
@@ -174,7 +178,7 @@ class HTTP:
         self.wire.guard(user, password, allow_cleartext=allow_cleartext)
         if ":" in user:
             raise ValueError(f"a colon cannot be in a user name: {user!r}")
-        credentials = sasl.encode(f"{user}:{password}".encode())
+        credentials = sasl.encode(octets(f"{user}:{password}"))
         self._authorization = [("Authorization", f"Basic {credentials}")]
         self._usual = field_lines([self._host, *self._authorization])
 
@@ -196,6 +200,7 @@ class HTTP:
         and Content-Length, or Transfer-Encoding for a file of unknown length. The body of
         the response goes to `into` if given. `limit` is the most octets that it may have.
         """
+        check_sink(into)
         length, pieces = framed(method, body)
         lines = request_line(method, target) + self._field_lines(headers, *length)
         head = lines.encode("utf-8", "surrogateescape")
@@ -245,10 +250,14 @@ class HTTP:
         if not headers and not framing:
             return self._usual
         given = Headers(headers.items() if isinstance(headers, Mapping) else headers)
-        names = {name.lower() for name, _ in given}
-        fields = [] if "host" in names else [self._host]
-        fields += [*given, *([] if "authorization" in names else self._authorization)]
-        return field_lines([*fields, *framing])
+        for name in ("Content-Length", "Transfer-Encoding"):
+            for value in given.get_all(name):  # another would make two requests of one
+                if (name, value) not in (framing or [("Content-Length", "0")]):
+                    raise ValueError(f"{name} follows from the body, and is not {value!r}")
+        host = [self._host] if given.get("Host") is None else []
+        ours = (*self._authorization, *framing)
+        unsaid = [(name, value) for name, value in ours if given.get(name) is None]
+        return field_lines([*host, *given, *unsaid])
 
     # Responses (section 4)
 
@@ -331,6 +340,7 @@ def field_lines(fields: Iterable[Field]) -> str:
 
 def framed(method: str, body: Body) -> tuple[list[Field], Iterable[Buffer] | None]:
     """The fields that say how long the body of a request is, and its pieces (section 6)."""
+    check_source(body)
     if not body and method not in ("POST", "PUT", "PATCH"):
         return [], None
     if isinstance(body, bytes):

@@ -27,8 +27,8 @@ class Limits(NamedTuple):
     # limit. The `limit=` of a method is for that one call, with `into=` or without.
     body: int = 64 * MIB
 
-    # The lines of a listing that is parsed, and the different facts in it: a million of
-    # them need 150 to 400 MiB.
+    # The lines of a listing that is parsed, the different facts in it, and a tenth of all
+    # its facts: a million lines need 150 to 400 MiB.
     entries: int = 1_000_000
 
     # The field lines of an HTTP head or trailer together. Servers themselves take 8 to

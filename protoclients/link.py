@@ -11,7 +11,6 @@ import re
 import select
 import selectors
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,24 +23,23 @@ from .octets import PIECE, WINDOW, Buffer, octets
 if TYPE_CHECKING:
     import ssl  # at run time only with TLS: it is a quarter of what a start takes
 
-# A year, in seconds: what is longer is a mistake, and the kernel's timer has an end.
-MAX_TIMEOUT = 365 * 24 * 3600
+# In seconds, 24 days: what is longer is a mistake, and `poll` has 31 bits for milliseconds.
+MAX_TIMEOUT = 24 * 24 * 3600
 # The first window is for commands and replies; see `_receive`.
 FIRST_WINDOW = 16 * 1024
 # The most that one TLS record holds (RFC 8446 section 5.1).
 TLS_RECORD = 16 * 1024
-# How far beyond its clock an exchange may go, in seconds, to save calls.
-SLACK = 0.05
 # How often to look for octets before going to sleep: for some 50 µs. To be woken takes
 # longer, on a virtual machine at least, than a server nearby takes to go on. So small
 # exchanges with it are twice as fast, and long bodies by half. If there is one processor
 # only, the server needs it.
 LOOKS = 100 if (os.cpu_count() or 1) > 1 else 1
 WINDOWS = os.name == "nt"
-# Linux alone has it. See `_receive`.
+# Linux alone has it. See `_wait`.
 QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)
-# Windows has no such flag, and waits.
-DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
+
+# Of an IPv6 address too; getaddrinfo knows the rest, and URLs go to the command line.
+HOST = re.compile(r"[^\s\0/:\[\]]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[^\s\0/]+)?")
 
 TLS: TypeAlias = "bool | ssl.SSLContext"
 
@@ -68,10 +66,12 @@ class Link:
         tls: TLS = False,
         limits: Limits = LIMITS,
     ) -> None:
-        if not host or re.search("[\r\n\0]", host):
-            raise ValueError(f"not a host name: {host!r}")
-        if not 0 < port < 65536:
+        if not isinstance(host, str) or not HOST.fullmatch(host):
+            raise ValueError(f"not a host name, without scheme, port or path: {host!r}")
+        if not isinstance(port, int) or not 0 < port < 65536:
             raise ValueError(f"not a port number from 1 to 65535: {port!r}")
+        if not isinstance(tls, bool) and not hasattr(tls, "wrap_socket"):
+            raise ValueError(f"not True, False or an ssl.SSLContext: {tls!r}")
         self._set_up(host, timeout, limits)
         self._socket = self._connect(port)
         if tls:
@@ -84,16 +84,19 @@ class Link:
     @classmethod
     def adopt(cls, accepted: socket.socket, like: "Link") -> Self:
         """A connection that the peer of the link `like` opened (FTP's active mode), with
-        the same timeout and limits."""
+        the same timeout and limits, on the clock that runs."""
         link = cls.__new__(cls)
         link._set_up(like.host, like.timeout, like.limits)
+        link._deadline = like._deadline
         link._socket = accepted
         link._set_options()
         return link
 
     def _set_up(self, host: str, timeout: float, limits: Limits) -> None:
-        if not 0 < timeout <= MAX_TIMEOUT:
+        if not isinstance(timeout, int | float) or not 0 < timeout <= MAX_TIMEOUT:
             raise ValueError(f"not a timeout in seconds, above 0: {timeout!r}")
+        if not isinstance(limits, Limits):
+            raise ValueError(f"not Limits(...): {limits!r}")
         self.host = host
         self.timeout = float(timeout)
         self.limits = limits
@@ -104,8 +107,8 @@ class Link:
         self._window = memoryview(bytearray(FIRST_WINDOW))
         self._ahead: Iterator[Buffer] | None = None  # to be said while we listen
         self._unsent = memoryview(b"")
+        self._went = 0  # octets of it
         self._heard = False  # something, since we last spoke
-        self._armed = -1.0
         self.restart_clock()
 
     def _connect(self, port: int) -> socket.socket:
@@ -113,7 +116,11 @@ class Link:
         problem: OSError = OSError("no address")
         found = self._addresses(port)
         for family, kind, protocol, _, address in found:
-            self._socket = socket.socket(family, kind, protocol)
+            try:
+                self._socket = socket.socket(family, kind, protocol)
+            except OSError as error:  # no IPv6 on this machine, say
+                problem = error
+                continue
             try:
                 self._socket.settimeout(self.remaining())
                 self._socket.connect(address)
@@ -140,7 +147,9 @@ class Link:
     def _set_options(self) -> None:
         # Every message is sent whole, so there is nothing for Nagle's algorithm to collect.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.settimeout(None)
+        # It is `_wait` that waits: the kernel's own timer for `recv` and `send` would begin
+        # anew with every signal that comes, and Python's would ask twice for each call.
+        self._socket.settimeout(0)
         self._poll = None if WINDOWS else select.poll()
         if self._poll:
             self._poll.register(self._socket, select.POLLIN)
@@ -213,23 +222,13 @@ class Link:
         return TooSlow(f"{self.host}: no whole answer within {self.timeout:g} seconds")
 
     def _arm(self, wait: bool = True) -> None:
-        """See to it that the next call on the socket ends with the clock, or at once.
-
-        `settimeout` would make Python ask the kernel twice for each call, so the kernel's
-        own timer is used where there is one. Setting it is a call as well: it stays as it
-        is while it overruns the clock by no more than `SLACK`.
-        """
+        """See to it that the next call on the socket is in time, and does not wait; unless
+        it is TLS's, which waits by itself."""
         if self.closed:
             raise Disconnected(f"{self.host}: the connection is closed on this side")
         remaining = self.remaining()
-        if not wait or self._tls or WINDOWS:
+        if self._tls:
             self._socket.settimeout(remaining if wait else 0.0)
-        elif not remaining <= self._armed <= remaining + SLACK:
-            self._armed = self.timeout if remaining > self.timeout - SLACK else remaining
-            # Two numbers, seconds and microseconds; both 0 would mean: for ever.
-            limit = struct.pack("@ll", int(self._armed), int(self._armed % 1 * 1e6) or 1)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     # The two choke points
 
@@ -254,15 +253,10 @@ class Link:
         still_sending = self._tls and self._ahead is not None
         self._arm(wait and not still_sending)
         if wait:
-            self._look_out()
+            self._wait()
         try:
-            if self._heard and QUICK_ACK:
-                # A server that writes its answer in parts may hold back the next one until
-                # the last is acknowledged (Nagle's algorithm), which takes 40 ms unless
-                # the kernel is told that there is nothing to wait for.
-                self._socket.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
             count = self._socket.recv_into(window)
-            self._heard = True
+            self._heard = self.speaking = True
         except self._nothing_yet as error:
             if wait and still_sending:
                 return -1
@@ -273,48 +267,64 @@ class Link:
             raise self._lost(error) from error
         return count
 
-    def _look_out(self) -> None:
-        """Look for octets before sleeping until there are some. Where the program has other
-        threads they may need the interpreter, and one of them may be the server. What TLS
-        has decrypted already cannot be seen."""
+    def _wait(self) -> None:
+        """Wait for octets, until the clock has run down. Before it goes to sleep it looks a
+        while; but where the program has other threads they may need the interpreter, and
+        one of them may be the server. What TLS has decrypted already cannot be seen."""
         in_vain = threading.active_count() > 1 or (self._tls and self._heard)
         if self._poll and not in_vain:
             for _ in range(LOOKS):
                 if self._poll.poll(0):
                     return
+        if self._heard and QUICK_ACK:
+            # A server that writes its answer in parts may hold back the next one until the
+            # last is acknowledged (Nagle's algorithm), which takes 40 ms unless the kernel
+            # is told that there is nothing to wait for.
+            with contextlib.suppress(OSError):  # the connection is lost: `recv` will tell
+                self._socket.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
+        if not self._tls and not self._is_readable(self.remaining()):
+            raise self._too_slow()
 
-    def _send(self, data: Buffer, flags: int = 0) -> int:
-        """Hand octets to the kernel and return how many it took."""
+    def _send(self, data: Buffer, *, wait: bool = True) -> int:
+        """Hand octets to the kernel and return how many it took; without `wait` perhaps
+        none."""
         self._arm()
         self._heard, self.speaking = False, True
-        try:
-            return self._socket.send(data, flags)
-        except (BlockingIOError, TimeoutError) as error:
-            if flags:  # it was not to wait
-                return 0
-            raise self._too_slow() from error
-        except OSError as error:
-            raise self._lost(error) from error
+        while True:
+            try:
+                return self._socket.send(data)
+            except (BlockingIOError, TimeoutError) as error:
+                if not wait:
+                    return 0
+                if self._tls or not any(
+                    self._ready(self.remaining(), receiving=False, sending=True)
+                ):
+                    raise self._too_slow() from error
+            except OSError as error:
+                raise self._lost(error) from error
 
     def _lost(self, error: OSError) -> WireError:
         if isinstance(error, (ConnectionError, *self._cut_off)):
             return Disconnected(f"{self.host}: connection lost ({error.strerror})")
         return WireError(f"{self.host}: {error}")
 
-    def _is_readable(self) -> bool:
-        """Whether there is anything to receive now. Asked before all that is said."""
+    def _is_readable(self, wait: float = 0.0) -> bool:
+        """Whether there is anything to receive, now or within `wait` seconds. Asked before
+        all that is said."""
         if self._tls and self._tls.pending():
             return True  # decrypted already, with what was asked for
-        return bool(self._poll.poll(0)) if self._poll else self._ready(0)[0]
+        return bool(self._poll.poll(wait * 1000)) if self._poll else self._ready(wait)[0]
 
-    def _ready(self, wait: float, sending: bool = False) -> tuple[bool, bool]:
+    def _ready(
+        self, wait: float, *, receiving: bool = True, sending: bool = False
+    ) -> tuple[bool, bool]:
         """Whether octets can be received, and sent, within `wait` seconds."""
         if WINDOWS:
-            outward = [self._socket] if sending else []
-            found = select.select([self._socket], outward, [], wait)
+            one = [self._socket]
+            found = select.select(one * receiving, one * sending, [], wait)
             return bool(found[0]), bool(found[1])
         poll = select.poll()
-        poll.register(self._socket, select.POLLIN | (select.POLLOUT * sending))
+        poll.register(self._socket, select.POLLIN * receiving | select.POLLOUT * sending)
         events = sum(event for _, event in poll.poll(wait * 1000))
         return bool(events & ~select.POLLOUT), bool(events & select.POLLOUT)
 
@@ -336,12 +346,13 @@ class Link:
                 self._deadline += time.monotonic() - asked  # our own time, not the peer's
                 if piece is None:  # all is said: now it is the peer's turn
                     self._ahead = None
-                    self.restart_clock()
+                    if self._went > PIECE:
+                        self.restart_clock()
                     return
                 self._unsent = memoryview(piece)
                 continue
             try:
-                count = 0 if self._tls else self._send(self._unsent[:PIECE], DONT_WAIT)
+                count = 0 if self._tls else self._send(self._unsent[:PIECE], wait=False)
                 if not count:
                     if self._tls and self._is_readable():
                         return
@@ -353,6 +364,7 @@ class Link:
             except Disconnected:
                 return  # it may have said why before it hung up
             self.progress(count)
+            self._went += count
             self._unsent = self._unsent[count:]
 
     @property
@@ -398,8 +410,13 @@ class Link:
             raise WireError(f"no TLS with {self.host}: {reason}") from error
 
     @property
+    def context(self) -> TLS:
+        """The TLS context, for another connection to the same server; False without TLS."""
+        return self._tls.context if self._tls else False
+
+    @property
     def session(self) -> "ssl.SSLSession | None":
-        """The TLS session, for another connection to the same server to resume."""
+        """The TLS session, for another connection in the same context to resume."""
         return self._tls.session if self._tls else None
 
     def finish(self) -> None:

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, NamedTuple, Self, overload
 
 from .blocks import stuffed
 from .errors import Disconnected, ProtocolError, Refused
-from .octets import as_line, rows, text
+from .octets import as_line, check_sink, check_source, rows, text
 from .reply import Reply, expect, line_reply, read_line_reply
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
@@ -261,6 +261,7 @@ class NNTP:
     def _fetch(
         self, verb: str, which: Which, into: BinaryIO | None, limit: int | None
     ) -> Article | int:
+        check_sink(into)
         line = self._say(words(verb, argument(which)))
         if into is None:
             return Article(*found(line, BLOCKS[verb]), self.wire.read_block(limit))
@@ -309,6 +310,7 @@ class NNTP:
         return self._offer(f"IHAVE {argument(message_id)}", article, "335", "235")
 
     def _offer(self, said: str, article: bytes | BinaryIO, go_on: str, done: str) -> Reply:
+        check_source(article)
         self._command(said, go_on)
         self.wire.send_ahead(stuffed(article))
         reply = read_line_reply(self.wire)

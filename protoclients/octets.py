@@ -93,12 +93,30 @@ def words(form: re.Pattern[str], lines: bytes) -> list[str]:
     return said.split()
 
 
+def check_source(source: object) -> None:
+    """Raise `ValueError` unless `source` is octets, or a file to read them from."""
+    if isinstance(source, Buffer):
+        return
+    if isinstance(source, io.TextIOBase) or not hasattr(source, "read"):
+        raise ValueError(f"neither octets nor a file opened with 'rb': {source!r:.60}")
+
+
+def check_sink(into: object) -> None:
+    """Raise `ValueError` unless `into` is None, or a file to write octets to."""
+    if into is None:
+        return
+    if isinstance(into, io.TextIOBase) or not hasattr(into, "write"):
+        raise ValueError(f"not a file opened with 'wb': {into!r:.60}")
+
+
 def in_pieces(source: Buffer | BinaryIO) -> Iterator[Buffer]:
     """The octets of `source`, which may be a binary file, `PIECE` octets at a time."""
     if isinstance(source, Buffer):
         source = io.BytesIO(source)
     while piece := source.read(PIECE):
         yield piece
+    if piece is None:
+        raise BlockingIOError("the file has no more octets yet: it must be one that waits")
 
 
 def in_lines(message: Buffer | BinaryIO) -> Iterator[bytes]:

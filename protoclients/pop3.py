@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Self, overload
 
 from . import sasl
 from .errors import ProtocolError, Refused
-from .octets import as_line, octets, rows, text, words
+from .octets import as_line, check_sink, octets, rows, text, words
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 110, 995
@@ -188,6 +188,7 @@ class POP3:
     ) -> bytes | int:
         """Fetch a message, octet for octet; or write it to `into` and return how many
         octets it has. `limit` is the most octets that may come."""
+        check_sink(into)
         self._command(f"RETR {number}")
         if into is None:
             return self.wire.read_block(limit)

@@ -17,7 +17,7 @@ import re
 from typing import NamedTuple
 
 from .errors import LimitExceeded, ProtocolError, Refused
-from .octets import text
+from .octets import CRLF, text
 from .wire import Wire
 
 # One line of a Reply-line (RFC 5321 section 4.2): the last has a space, or the code alone,
@@ -47,11 +47,12 @@ def read_reply(wire: Wire, *, free_text: bool = False) -> Reply:
     959 section 4.2); without, each carries the code (RFC 5321 section 4.2.1). Raises
     `ProtocolError` for anything else, `LimitExceeded` beyond `Limits.reply` octets.
     """
-    code, more, line = _parse(wire.read_line())
-    lines, size = [line], len(line)
+    raw = wire.read_line()
+    code, more, line = _parse(raw)
+    lines, size = [line], len(raw) + len(CRLF)
     while more:
         raw = wire.read_line()
-        size += len(raw)
+        size += len(raw) + len(CRLF)
         if size > wire.limits.reply:
             raise LimitExceeded(f"a reply of more than {wire.limits.reply} octets")
         if free_text and not _is_last(raw, code):

@@ -15,7 +15,7 @@ import binascii
 from collections.abc import Callable, Iterable
 
 from .errors import ProtocolError
-from .octets import CRLF
+from .octets import CRLF, octets
 
 # user, password, the server's challenge, and how many came before it -> response
 Mechanism = Callable[[str, str, bytes, int], bytes]
@@ -23,12 +23,12 @@ Mechanism = Callable[[str, str, bytes, int], bytes]
 
 def plain(user: str, password: str, challenge: bytes, turn: int) -> bytes:
     """Authorization identity (none: the user's own), user and password (RFC 4616 s. 2)."""
-    return f"\0{user}\0{password}".encode()
+    return b"\0" + octets(user) + b"\0" + octets(password)
 
 
 def login(user: str, password: str, challenge: bytes, turn: int) -> bytes:
     """The server asks twice. Its texts differ from server to server; the order does not."""
-    return (password if turn else user).encode()
+    return octets(password if turn else user)
 
 
 def cram_md5(user: str, password: str, challenge: bytes, turn: int) -> bytes:
@@ -36,8 +36,8 @@ def cram_md5(user: str, password: str, challenge: bytes, turn: int) -> bytes:
     import hashlib  # OpenSSL is slow to start, and hardly ever needed
     import hmac
 
-    digest = hmac.new(password.encode(), challenge, hashlib.md5).hexdigest()
-    return f"{user} {digest}".encode()
+    digest = hmac.new(octets(password), challenge, hashlib.md5).hexdigest()
+    return octets(f"{user} {digest}")
 
 
 # The strongest first. CRAM-MD5 keeps the password off the wire; under TLS all are as good.

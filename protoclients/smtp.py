@@ -15,6 +15,7 @@ The envelope says where the mail goes, and the header inside the mail does not. 
 the mail that begins with a dot gets one more (section 4.5.2): see `blocks.stuffed`.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Self
@@ -22,7 +23,7 @@ from typing import BinaryIO, Self
 from . import sasl
 from .blocks import stuffed
 from .errors import Disconnected, ProtocolError, Refused, WireError
-from .octets import as_line, in_lines, octets
+from .octets import as_line, check_source, in_lines, octets
 from .reply import Reply, expect, read_reply
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
@@ -68,7 +69,8 @@ class SMTP:
         # the end; None before that piece.
         self._behind_end: int | None = 0
         self._said = 0  # chunks of it
-        self._refusal: Refused | None = None  # of one of them
+        self._last = b""  # one of them
+        self._refusal: Refused | None = None  # of one
         with self.wire.hanging_up():
             self.greeting = expect(self._reply(), "2xx")
 
@@ -147,6 +149,7 @@ class SMTP:
         Lines may end in CR LF, LF or CR: CR LF is sent. Once the last dot is out, a broken
         connection leaves open whether the mail is delivered; the error says so.
         """
+        check_source(message)
         self._command("DATA", "354")
         return self._content(message)
 
@@ -161,6 +164,7 @@ class SMTP:
         dots. SIZE, BODY=8BITMIME and SMTPUTF8 are declared where the server knows them.
         Raises `Refused` if no recipient is left, with all in `done`.
         """
+        check_source(message)
         lines = envelope(sender, recipients)
         lines[0] += self._parameters(sender, recipients, message)
         chunking = "CHUNKING" in self._greeted()
@@ -181,6 +185,8 @@ class SMTP:
         refusal: Refused | None = None
         mails = list(mails)
         # A mistake in the last is found before the first is sent.
+        for *_, message in mails:
+            check_source(message)
         envelopes = [envelope(sender, recipients) for sender, recipients, _ in mails]
         try:
             for number, outcome in enumerate(self._outcomes(mails, envelopes)):
@@ -314,25 +320,32 @@ class SMTP:
 
     def _chunks(self, message: bytes | BinaryIO) -> None:
         """Send the content by BDAT (RFC 3030): octets and their count, and no dots. After
-        a no to one chunk there must not be another (section 2)."""
-        self._refusal = None
+        a no to one chunk there must not be another (section 2). The last goes by itself:
+        what is said before it cannot be its answer."""
+        self._refusal, self._said, answered = None, 0, 0
+        chunks = self._bdat(message)
         if "PIPELINING" in self._greeted():
-            self._said = answered = 0
-            self.wire.send_ahead(self._bdat(message))
+            if first := next(chunks, b""):
+                self.wire.send_ahead(itertools.chain([first], chunks))
             while self.wire.is_sending or answered < self._said:
                 self._hear_chunk()
                 answered += 1
         else:
-            for chunk in self._bdat(message):
+            for chunk in chunks:
                 self.wire.send(chunk)
                 self._hear_chunk()
                 self.wire.progress(len(chunk))
+        if not self._refusal:
+            self._behind_end = 0
+            self.wire.send(self._last)
+            self._hear_chunk()
         if self._refusal:
             if not self.wire.closed:
                 self._ask("RSET")
             raise self._refusal
 
     def _bdat(self, message: bytes | BinaryIO) -> Iterator[bytes]:
+        """All chunks but the last, which is left in `_last`."""
         self._behind_end = chunk = None
         for lines in in_lines(message):
             if chunk is not None:
@@ -341,9 +354,7 @@ class SMTP:
             if self._refusal:
                 return
             chunk = lines
-        self._behind_end = 0
-        self._said += 1
-        yield b"BDAT %d LAST\r\n%b" % (len(chunk or b""), chunk or b"")
+        self._last = b"BDAT %d LAST\r\n%b" % (len(chunk or b""), chunk or b"")
 
     def _hear_chunk(self) -> None:
         try:
@@ -421,9 +432,7 @@ class SMTP:
 
     def _reply(self) -> Reply:
         reply = read_reply(self.wire)
-        if (
-            reply.code == 421
-        ):  # the answer to any command; the server hangs up (section 3.8)
+        if reply.code == 421:  # to any command; the server hangs up (section 3.8)
             self.close()
             raise Refused(reply)
         return reply

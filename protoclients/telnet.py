@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self, overload
 
 from .errors import Disconnected, LimitExceeded, ProtocolError, WireError
-from .octets import WINDOW, octets
+from .octets import WINDOW, check_sink, octets
 from .wire import LIMITS, TLS, Limits, Wire, exchange
 
 PORT, TLS_PORT = 23, 992
@@ -96,6 +96,8 @@ class Telnet:
         port = (TLS_PORT if tls else PORT) if port is None else port
         self.agree = frozenset(agree)
         self.terminal = octets(terminal)
+        if not all(0 <= size < 65536 for size in window):
+            raise ValueError(f"not a width and a height from 0 to 65535: {window!r}")
         self.window = window
         # The state of each side of each option that was ever spoken of (RFC 1143).
         self.options: dict[tuple[str, int], str] = {}
@@ -120,19 +122,23 @@ class Telnet:
         limit = self.wire.limits.body if limit is None else limit
         try:
             while (end := read.find(expected, searched)) < 0:
-                if len(read) > limit:
-                    raise LimitExceeded(f"more than {limit} octets without {expected!r}")
+                self._limit(len(read), limit, expected)
                 searched = max(0, len(read) - len(expected) + 1)
                 more = self._data()
                 if more is None:
                     raise Disconnected(f"{self.wire.host} hung up before {expected!r} came")
                 read += more
+            end += len(expected)
+            self._limit(end, limit, expected)
         except WireError as error:
             error.done = bytes(read)
             raise
-        end += len(expected)
         self._unread = bytes(read[end:])
         return bytes(read[:end])
+
+    def _limit(self, count: int, most: int, expected: bytes) -> None:
+        if count > most:
+            raise LimitExceeded(f"more than {most} octets without {expected!r}")
 
     @exchange
     def read_some(self) -> bytes:
@@ -160,6 +166,7 @@ class Telnet:
     ) -> bytes | int:
         """Read to the end; or write it to `into` and return how many octets it was.
         `limit` is the most octets that may come."""
+        check_sink(into)
         self._commands = 0
         return self.wire.deliver(self._all(), into, limit)
 

@@ -111,7 +111,7 @@ class Wire(Link):
         them are full. So a long message, or many commands at once, go this way.
         """
         self._hear_nothing()
-        self._ahead = iter(pieces)
+        self._ahead, self._went = iter(pieces), 0
 
     def start_tls(self, tls: TLS, session: "ssl.SSLSession | None" = None) -> None:
         """Encrypt from here on, and check who the server is.
@@ -125,6 +125,8 @@ class Wire(Link):
     def _hear_nothing(self, perhaps_a_goodbye: bool = True) -> None:
         if self.closed:
             raise Disconnected(f"{self.host}: the connection is closed on this side")
+        if self._ahead is not None:
+            self.check_all_said("which answer is whose?")
         if self._at == len(self._buffer) and self._is_readable():
             # TLS may have something to read that is no data: session tickets, say.
             with contextlib.suppress(TooSlow):
@@ -202,7 +204,7 @@ class Wire(Link):
         while end < 0 and not self._buffer.startswith(CRLF, self._at):
             end = self._buffer.find(CRLF + CRLF, self._at + searched)
             section = self._buffer[self._at : end + len(CRLF) if end >= 0 else None]
-            if len(section) > limit + len(CRLF):
+            if len(section) > limit + (end < 0):  # half of the empty line may be here
                 raise LimitExceeded(f"{self.host}: a head of more than {limit} octets")
             if found := BARE_LF.search(section, searched):
                 line = section[: found.end()].rpartition(CRLF)[2]
@@ -343,14 +345,22 @@ class Wire(Link):
                     end = there.rfind(b"\n") + 1
                     held, size = there[end:], size + len(piece)
                     self._limit(size, most, "octets")
-                    self._limit(len(held), limits.line, "octets in a line")
+                    self._limit_lines(there)
                     found += rows(there[:end])
                     self._limit(len(found), limits.entries, "lines in a listing")
                 found += rows(held)
-        except (Disconnected, TooSlow) as error:
+        except WireError as error:
             error.done = found
             raise
         return found
+
+    def _limit_lines(self, lines: bytes) -> None:
+        most, at = self.limits.line, 0
+        while len(lines) - at > most:  # from each line's end to the last within reach
+            end = lines.rfind(b"\n", at, at + most) + 1
+            if not end:
+                self._limit(len(lines) - at, most, "octets in a line")
+            at = end
 
     def _limit(self, count: int, most: int, what: str) -> None:
         if count > most:
@@ -404,10 +414,11 @@ class Wire(Link):
         count, self._longest_piece = 0, WINDOW if into is None else BODY_WINDOW
         try:
             for found in pieces:
+                self._limit(count + len(found), limit, "octets")
                 count += len(found)
-                self._limit(count, limit, "octets")
-                sink.write(found)
-        except (Disconnected, TooSlow) as error:
+                while (taken := sink.write(found)) is not None and taken < len(found):
+                    found = found[taken:]  # a raw file may take less than it is given
+        except WireError as error:
             error.done = memory.getvalue() if into is None else count
             raise
         return memory.getvalue() if into is None else count
@@ -431,7 +442,7 @@ class Wire(Link):
         done: list[tuple[Asked, Answer]] = []
         refusal: Refused | None = None
         self.restart_clock()
-        if pipeline:
+        if pipeline and commands:
             self.send_ahead([b"".join(said for _, said in commands)])
         try:
             said = commands if pipeline else self._one_by_one(commands)
@@ -441,6 +452,8 @@ class Wire(Link):
                     done.append((asked, check(answer)))
                 except Refused as error:
                     refusal = refusal or error
+            if self.has_unread or self.is_sending:
+                self.has_ended()  # an answer too many: which is whose?
         except WireError as error:
             error.done = done
             raise

@@ -240,14 +240,20 @@ def play_cut(script: Script, most: int) -> None:
 
 def play_chatty(script: Script, number: int) -> None:
     """Play a conversation whose server says a line too many in answer to call `number`: the
-    next call that speaks must see it, and say nothing."""
+    next call that speaks must see it, and say nothing. A call of many commands may see it
+    itself, if it comes with the last answer."""
     said = [event for event in script.events if (event.kind, event.call) == ("S", number)]
     with session(Server(script.events, chatty=said[-1])) as client:
         for n, call in enumerate(script.calls):
             if n > number and script.heard[n] > script.heard[n - 1]:
                 client.check_broken(call, errors.ProtocolError)
                 return
-            client.check(call)
+            try:
+                client.check(call)
+            except errors.ProtocolError:
+                assert n == number and "_many(" in call.said
+                client.check_closed(call)
+                return
 
 
 def can_be_chatty(script: Script) -> list[int]:

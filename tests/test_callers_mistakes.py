@@ -10,6 +10,7 @@ import io
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -161,6 +162,51 @@ def test_a_line_end_in_the_name_of_a_host_is_an_error(bad: str) -> None:
         for host in ("", f"localhost{bad}", f"{bad}localhost"):
             with pytest.raises(ValueError):
                 call(host, 9)
+
+
+# Text in place of octets would be found when half is said.
+
+
+NO_OCTETS: list[Any] = ["text", io.StringIO("text"), None, 7, Path("file")]
+NO_SINKS: list[Any] = ["name", io.StringIO(), b"", Path("file")]
+SOURCES = {
+    "FTP stor": (FTP, lambda c, it: c.stor("x", it)),
+    "FTP appe": (FTP, lambda c, it: c.appe("x", it)),
+    "HTTP post": (HTTP, lambda c, it: c.post("/", it)),
+    "NNTP post": (NNTP, lambda c, it: c.post(it)),
+    "NNTP ihave": (NNTP, lambda c, it: c.ihave("<a@b>", it)),
+    "SMTP data": (SMTP, lambda c, it: c.data(it)),
+    "SMTP send": (SMTP, lambda c, it: c.send("a@b", ["c@d"], it)),
+    "SMTP send_many": (SMTP, lambda c, it: c.send_many([("a@b", ["c@d"], it)])),
+}
+SINKS = {
+    "FTP retr": (FTP, lambda c, it: c.retr("x", it)),
+    "HTTP get": (HTTP, lambda c, it: c.get("/", into=it)),
+    "NNTP body": (NNTP, lambda c, it: c.body(1, into=it)),
+    "POP3 retr": (POP3, lambda c, it: c.retr(1, it)),
+    "Telnet read_all": (Telnet, lambda c, it: c.read_all(it)),
+}
+WRONG_KINDS = [
+    (name, kind, call, it, word)
+    for calls, things, word in ((SOURCES, NO_OCTETS, "'rb'"), (SINKS, NO_SINKS, "'wb'"))
+    for name, (kind, call) in calls.items()
+    for it in things
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "call", "it", "word"), WRONG_KINDS)
+def test_text_where_octets_belong_is_an_error_before_an_octet_is_sent(
+    name: str, kind: Any, call: Any, it: Any, word: str
+) -> None:
+    port = listening("mistakes").getsockname()[1]
+    greeting = POOL.submit(greet, kind)
+    client = kind("127.0.0.1", port, timeout=PATIENCE)
+    with greeting.result() as connection:
+        with pytest.raises(ValueError, match=word):
+            call(client, it)
+        assert not client.wire.closed
+        client.close()
+        assert receive(connection, 10_000) == b""
 
 
 # A file that is closed is the caller's mistake too, but an answer is half read by then.

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from protoclients import FTP, HTTP, NNTP, POP3, SMTP, cli
-from protoclients.errors import LimitExceeded, TooSlow, WireError
+from protoclients.errors import LimitExceeded, ProtocolError, TooSlow, WireError
 from protoclients.limits import LIMITS, Limits
 from protoclients.link import Link
 from protoclients.telnet import Telnet
@@ -29,11 +29,14 @@ from .hostile.scripts import PIPELINING, agreeing, file, ftp, head, nntp, smtp
 from .hostile.server import (
     END_DATA,
     HEAR,
+    HEAR_DOT,
     HEAR_HEAD,
     OPEN_DATA,
     PATIENCE,
+    SILENT,
     Data,
     Forever,
+    Pause,
     Script,
     playing,
 )
@@ -132,6 +135,9 @@ ENDLESS: dict[str, Endless] = {
     "free text in a reply": (
         "FTP", "client.stat()", ftp(HEAR, b"211-x\r\n",
         Forever(b"x\r\n")), "a reply of more"),
+    "empty lines in a reply": (
+        "FTP", "client.stat()", ftp(HEAR, b"211-x\r\n",
+        Forever(b"\r\n")), "a reply of more"),
     "EHLO": ("SMTP", "client.ehlo()", smtp(Forever(b"250-X y\r\n")), "a reply of more"),
     "a message": ("POP3", "client.retr(1)", [*POP, Forever(LINES)], "67108864 octets"),
     "a message of one line": (
@@ -463,6 +469,30 @@ LOWERED: dict[str, tuple[Callable[..., Any], Script, Callable[[Any], Any], Limit
     "the facts of one line": (
         FTP, [*LISTING, Data(b"a=1;b=2;c=3; x\r\n"), END_DATA, b"226 done\r\n"],
         lambda c: c.mlsd(), Limits(entries=2)),
+    "the facts of all lines": (
+        FTP, [*LISTING, Data((b"a=1;" * 11 + b" x\r\n") * 4), END_DATA, b"226 ok\r\n"],
+        lambda c: c.mlsd(), Limits(entries=4)),
+    "a line of a listing": (
+        FTP, [*LISTING, Data(b"x\r\n" + b"y" * 100 + b"\r\nz\r\n"), END_DATA, b"226 ok\r\n"],
+        lambda c: c.nlst(), Limits(line=100)),
+    "a message that is here already": (
+        POP3, [*POP, b"abc\r\n.\r\n"], lambda c: c.retr(1, limit=4), LIMITS),
+    "the second of two articles that are": (
+        NNTP, [*NEWS, b"220 1 <a@b>\r\na\r\n.\r\n220 2 <a@b>\r\nabc\r\n.\r\n"],
+        lambda c: c.article_many([1, 2], limit=4), LIMITS),
+    "the line before the second": (
+        NNTP, [*NEWS, b"220 1 <a@b>\r\na\r\n.\r\n220 2 <a@b> xxxxx\r\na\r\n.\r\n"],
+        lambda c: c.article_many([1, 2]), Limits(line=14)),
+    "a line of a listing without its end": (
+        POP3, [*POP, b"1 " + b"9" * 50, SILENT], lambda c: c.list(), Limits(line=20)),
+    "a reply, by one octet": (
+        SMTP, smtp(b"250-abc\r\n250 defg\r\n"), lambda c: c.noop(), Limits(reply=18)),
+    "a file": (
+        FTP, file(*GO, Data(b"hello"), END_DATA, b"226 ok\r\n"),
+        lambda c: c.retr("x"), Limits(body=4)),
+    "what comes with a prompt": (
+        Telnet, [b"welcome, login:"],
+        lambda c: c.read_until(b"login:", limit=14), LIMITS),
 }  # fmt: skip
 
 
@@ -476,30 +506,178 @@ def test_a_limit_holds_however_the_octets_come(name: str) -> None:
         assert client.wire.closed
 
 
-def test_a_slow_body_that_moves_on_may_take_longer_than_the_timeout() -> None:
+def test_a_reply_may_have_its_limit() -> None:
+    with playing(smtp(b"250-abc\r\n250 def\r\n")) as server:
+        client = SMTP(HOST, server.port, timeout=PATIENCE, limits=Limits(reply=18))
+        with contextlib.closing(client):
+            assert client.noop().lines == ("abc", "def")
+
+
+@pytest.mark.parametrize("call", ["read_some", "read_ready", "read_all"])
+def test_the_limit_of_commands_is_for_each_read(call: str) -> None:
+    said = b"\xff\xf1\xff\xf1x"
+    with playing([said, HEAR, said]) as server:
+        telnet = Telnet(HOST, server.port, timeout=PATIENCE, limits=Limits(commands=3))
+        with contextlib.closing(telnet):
+            assert telnet.read_until(b"x") == b"x"
+            telnet.write(b"\r\n")
+            assert getattr(telnet, call)() == b"x"
+
+
+# What comes before the body, what the body is cut into, and what comes after it.
+MOVING: dict[str, tuple[Callable[..., Any], Script, Callable[[bytes], bytes], bytes, Any]] = {
+    "until the close": (
+        HTTP, [HEAR_HEAD, head()], bytes, b"", lambda c: c.get("/").body),
+    "counted": (
+        HTTP, [HEAR_HEAD, head(b"Content-Length: 1500")], bytes, b"",
+        lambda c: c.get("/").body),
+    "little chunks": (
+        HTTP, [HEAR_HEAD, CHUNKED],
+        lambda piece: b"".join(b"a\r\n%b\r\n" % piece[:10] for _ in range(0, len(piece), 10)),
+        b"0\r\n\r\n", lambda c: c.get("/").body),
+    "a message": (POP3, POP, bytes, b"\r\n.\r\n", lambda c: c.retr(1).strip()),
+    "text": (Telnet, [], bytes, b"", lambda c: c.read_all()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MOVING)
+def test_a_slow_body_that_moves_on_may_take_longer_than_the_timeout(name: str) -> None:
+    opener, script, framed, end, call = MOVING[name]
     piece = b"x" * int(LIMITS.rate * TIMEOUT)
+    body: Script = []
+    for _ in range(10):
+        body += [Pause(TIMEOUT / 4), framed(piece)]
+    with playing([*script, *body, end]) as server:
+        client = opener(HOST, server.port, timeout=TIMEOUT)
+        with contextlib.closing(client):
+            assert call(client) == 10 * piece
+
+
+@pytest.fixture
+def little_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def set_options(link: Link) -> None:
+        really(link)
+        link._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+    really = Link._set_options
+    monkeypatch.setattr(Link, "_set_options", set_options)
+
+
+UPLOADS: dict[str, tuple[Callable[..., Any], bytes, Callable[[Any], Any]]] = {
+    "a body": (HTTP, head(b"Content-Length: 0"), lambda c: c.put("/", bytes(300_000))),
+    "text": (Telnet, b"", lambda c: c.write(b"x" * 300_000)),
+}
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+def test_a_slow_upload_that_moves_on_may_take_longer_than_the_timeout(
+    name: str, little_buffers: None
+) -> None:
+    opener, answer, call = UPLOADS[name]
     tick = threading.Event()
-    with socket.create_server((HOST, 0)) as listener:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind((HOST, 0))
+        listener.listen()
 
         def run() -> None:
             connection, _ = listener.accept()
+            heard = 0
             with connection:
-                connection.recv(65536)
-                connection.sendall(head())
-                for _ in range(10):
-                    connection.sendall(piece)
-                    tick.wait(TIMEOUT / 4)
+                while heard < 300_000:
+                    heard += len(connection.recv(65536))
+                    tick.wait(0.01)
+                connection.sendall(answer)
+                connection.recv(1)
 
         thread = threading.Thread(target=run)
         thread.start()
-        client = HTTP(HOST, listener.getsockname()[1], timeout=TIMEOUT)
-        assert len(client.get("/").body) == 10 * len(piece)
+        client = opener(HOST, listener.getsockname()[1], timeout=2 * TIMEOUT)
+        with contextlib.closing(client):
+            call(client)
         thread.join(PATIENCE)
 
 
+class Lazy(io.BytesIO):
+    """A file that takes its time for each piece."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        threading.Event().wait(0.6 * TIMEOUT)
+        return super().read(4)
+
+
+LAZY: dict[str, tuple[Callable[..., Any], Script, Callable[[Any], Any]]] = {
+    "SMTP data": (
+        SMTP, smtp(b"354 go\r\n", HEAR_DOT, OK_250), lambda c: c.data(Lazy(bytes(12)))),
+    "HTTP put": (
+        HTTP, web(head(b"Content-Length: 0")), lambda c: c.put("/", Lazy(bytes(12)))),
+    "NNTP post": (
+        NNTP, nntp(b"340 go\r\n", HEAR_DOT, b"240 ok\r\n"),
+        lambda c: c.post(Lazy(bytes(12)))),
+    "FTP stor": (
+        FTP, file(*GO, b"226 done\r\n"), lambda c: c.stor("x", Lazy(bytes(12)))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_the_time_that_our_own_file_takes_is_not_the_servers(name: str) -> None:
+    opener, script, call = LAZY[name]
+    with playing(script) as server:
+        client = opener(HOST, server.port, timeout=TIMEOUT)
+        with contextlib.closing(client):
+            call(client)
+
+
 @contextlib.contextmanager
-def deaf(greeting: bytes) -> Iterator[int]:
-    """A server that greets, has small buffers, and reads nothing for as long as it lives."""
+def full() -> Iterator[int]:
+    """A port whose queue is full: who connects has no answer."""
+    with contextlib.ExitStack() as at_end:
+        listener = at_end.enter_context(socket.socket())
+        listener.bind((HOST, 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = at_end.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def test_all_addresses_of_a_host_have_one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    with full() as port:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (HOST, port))] * 3
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        began = time.monotonic()
+        with pytest.raises(TooSlow):
+            POP3("host.example.test", port, timeout=2 * TIMEOUT)
+        assert time.monotonic() - began < 4 * TIMEOUT + 0.1
+
+
+def test_the_data_connection_of_ftp_has_what_the_control_connection_has_left() -> None:
+    with (
+        full() as data,
+        slow(b"220 hi\r\n", [b"200 I\r\n", b"229 (|||%d|)\r\n" % data]) as port,
+    ):
+        client = FTP(HOST, port, timeout=2 * TIMEOUT)
+        began = time.monotonic()
+        with pytest.raises(TooSlow):
+            client.retr("x")
+        assert time.monotonic() - began < 2.5 * TIMEOUT + 0.1
+
+
+def test_each_of_many_mails_has_a_clock_of_its_own_without_pipelining() -> None:
+    mail = [OK_250, OK_250, b"354 go\r\n", OK_250]
+    with slow(b"220 hi\r\n", [b"250 x\r\n", *mail, *mail]) as port:
+        client = SMTP(HOST, port, timeout=4 * TIMEOUT)
+        with contextlib.closing(client):
+            client.ehlo()
+            assert client.send_many([("a@b", ["c@d"], b"x")] * 2) == [{}, {}]
+
+
+@contextlib.contextmanager
+def deaf(greeting: bytes, answer: bytes = b"") -> Iterator[int]:
+    """A server that greets, has small buffers, and reads nothing for as long as it lives;
+    or reads one octet, and gives its `answer`."""
     with socket.create_server((HOST, 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         over = threading.Event()
@@ -508,6 +686,8 @@ def deaf(greeting: bytes) -> Iterator[int]:
             connection, _ = listener.accept()
             with connection:
                 connection.sendall(greeting)
+                if answer and connection.recv(1):
+                    connection.sendall(answer)
                 over.wait(PATIENCE)
 
         thread = threading.Thread(target=run)
@@ -537,6 +717,14 @@ def test_a_server_that_does_not_listen_ends_with_the_clock(name: str) -> None:
             call(client)
         assert client.wire.closed
         assert time.monotonic() - began < 2 * TIMEOUT + 1
+
+
+def test_answers_that_come_before_the_requests_are_said_are_no_answers() -> None:
+    with deaf(b"", head(b"Content-Length: 0") * 2000) as port:
+        http = HTTP(HOST, port, timeout=PATIENCE)
+        with pytest.raises(ProtocolError, match="before it had heard all"):
+            http.get_many(["/" + "x" * 5000] * 2000)
+        assert http.wire.closed
 
 
 def test_options_that_nobody_hears_the_answers_to_end_with_a_limit_or_the_clock() -> None:

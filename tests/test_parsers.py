@@ -2,11 +2,13 @@
 references written from the RFCs for what a table cannot hold."""
 
 import contextlib
+import gc
 import io
 import itertools
 import re
 import socket
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -29,6 +31,8 @@ from protoclients import (
 )
 from protoclients.ftp import Said, extended_port, facts, passive_port, quoted
 from protoclients.http1 import Headers, chunk_size, field_lines, request_line
+from protoclients.nntp import moment
+from protoclients.octets import many_objects
 from protoclients.pop3 import checked, numbers
 from protoclients.reply import Reply, expect
 
@@ -684,6 +688,9 @@ def test_the_mechanisms_say_what_their_rfcs_print() -> None:
     assert said == b"tim b913a602c7eda7a495b4e6e7334d3890"
     assert sasl.plain("tim", "tanstaaftanstaaf", b"", 0) == b"\0tim\0tanstaaftanstaaf"
     assert [sasl.login("a", "b", b"", turn) for turn in (0, 1)] == [b"a", b"b"]
+    assert (
+        sasl.plain("\udce9", "\udcff", b"", 0) == b"\0\xe9\0\xff"
+    )  # no UTF-8, as in text()
 
 
 def test_the_strongest_mechanism_is_chosen_unless_one_is_named() -> None:
@@ -770,6 +777,7 @@ def test_telnet_is_read_alike_in_whatever_pieces_it_comes(
     assert conversation(said, sizes) == (data, answers)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=30))
 def test_what_is_written_can_be_read_back(data: bytes) -> None:
     data = data.replace(b"\r", b"\r\n").replace(b"\r\n\n", b"\r\n")
@@ -847,6 +855,49 @@ class Side:
             self.himq = EMPTY
         elif self.him == WANTYES:
             self.himq = OPPOSITE
+
+
+@pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
+def test_a_first_response_goes_with_auth_if_the_command_has_255_octets(
+    more: int, fits: bool
+) -> None:
+    said: list[str] = []
+    sasl.converse("PLAIN", "u", "p" * (177 + more), said.append)
+    assert (said[0] != "AUTH PLAIN") is fits
+
+
+@pytest.mark.parametrize(
+    ("port", "tls", "host"),
+    [(None, False, "h"), (80, True, "h:80"), (443, True, "h"), (443, False, "h:443")],
+)
+def test_host_names_the_port_unless_it_is_the_schemes_own(
+    port: int | None, tls: bool, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("protoclients.http1.Wire", lambda *_, **__: None)
+    assert HTTP("h", port, tls=tls)._host == ("Host", host)
+
+
+def test_a_moment_is_said_in_utc() -> None:
+    east = timezone(timedelta(hours=5))
+    assert moment(datetime(2026, 1, 1, 2, tzinfo=east)) == "20251231 210000 GMT"
+
+
+def test_the_collector_of_cycles_is_left_as_it_was() -> None:
+    gc.disable()
+    try:
+        with many_objects():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    gc.freeze()
+    try:
+        with many_objects():
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
 
 
 EVENTS = ("received_will", "received_wont", "ask_to_enable", "ask_to_disable")

@@ -13,8 +13,12 @@ import pytest
 from protoclients import ftp, http1, nntp, pop3, reply, smtp
 from protoclients.blocks import BEGUN, DOT, SURE_DOT
 from protoclients.errors import ProtocolError
+from protoclients.unasked import RULES
 from protoclients.wire import BARE_LF
 
+PASSIVE_HOST = next(
+    re.compile(rule.pattern) for rule in RULES if rule.what == "the host {} not followed"
+)
 # Quadratic time would be a minute, in proportion it is a hundredth of a second.
 MANY = 100_000
 AT_MOST = 2.0
@@ -53,6 +57,8 @@ CASES: dict[str, tuple[re.Pattern[Any], str, str, str, str]] = {
     "quotes after PWD": (ftp.QUOTED, "match", '"', '"', "x"),
     "a path without a quote": (ftp.NOT_DOUBLED, "match", '"', "a", ""),
     "quotes that are not doubled": (ftp.NOT_DOUBLED, "match", '"', '"a', ""),
+    "quotes that are doubled": (ftp.QUOTED, "match", '"', '""', "x"),
+    "digits of a host that is not followed": (PASSIVE_HOST, "search", "227 ", "1", ""),
     "a reply's line": (reply.REPLY_LINE, "fullmatch", "250 ", " ", ""),
     "an address in quotes": (smtp.PATH, "fullmatch", '"', "\\a", "<"),
     "dots": (DOT, "findall", "", "\r\n.", ""),

@@ -171,6 +171,20 @@ def test_tls_by_command(lab: Lab, protocol: str) -> None:
         assert ask(protocol, client)
 
 
+@pytest.mark.parametrize("by_command", [False, True])
+def test_ftp_by_the_systems_authorities_has_its_data_connections_too(
+    lab: Lab, by_command: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", lab.cafile)
+    port = lab.ftp.port if by_command else lab.ftp.tls_port
+    with FTP(lab.ftp.host, port, tls=not by_command) as client:
+        if by_command:
+            client.auth_tls()
+        client.login(lab.ftp.user, lab.ftp.password)
+        assert client.retr("README.txt")
+        assert client.nlst()
+
+
 @pytest.mark.parametrize("protocol", CLIENTS)
 def test_the_labs_certificate_is_not_trusted_unasked(lab: Lab, protocol: str) -> None:
     where = getattr(lab, protocol)

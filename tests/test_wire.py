@@ -8,9 +8,12 @@ import contextlib
 import io
 import itertools
 import re
+import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -28,6 +31,7 @@ from protoclients import (
 from protoclients.blocks import stuffed
 from protoclients.limits import LIMITS
 from protoclients.octets import as_line, in_lines, octets, text
+from protoclients.octets import in_pieces as pieces_of
 from protoclients.wire import Wire, exchange
 
 from .scripted_server import dripping, listener, listening, receive
@@ -245,6 +249,19 @@ def test_a_line_may_have_its_limit_and_no_octet_more(sizes: list[int]) -> None:
             wire.read_line(100)
 
 
+@pytest.mark.parametrize("sizes", [[1000], [7], [1]])
+def test_a_section_may_have_its_limit_and_no_octet_more(sizes: list[int]) -> None:
+    for count, fits in ((93, True), (94, False)):
+        said = b"A: " + b"x" * count + b"\r\n"
+        with hearing(said + b"\r\n", sizes) as wire:
+            wire.limits = LIMITS._replace(head=98)
+            if fits:
+                assert wire.read_section() == said
+            else:
+                with pytest.raises(LimitExceeded, match="a head of more than 98"):
+                    wire.read_section()
+
+
 def test_a_line_without_an_end_is_given_up_at_the_limit() -> None:
     with connected() as (wire, peer):
         sender = threading.Thread(target=send_for_ever, args=(peer,))
@@ -368,6 +385,37 @@ def test_little_chunks_are_read_many_at_once_as_they_are_one_by_one(
 # Delivery
 
 
+class Sipping(io.RawIOBase):
+    """A raw file that takes three octets at a time."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, octets: Any) -> int:
+        self.taken += bytes(octets[:3])
+        return min(3, len(octets))
+
+
+def test_a_file_that_takes_a_little_at_a_time_gets_all() -> None:
+    sink: Any = Sipping()
+    with hearing(b"0123456789.\r\n.\r\n", [1000]) as wire:
+        assert wire.deliver(wire.block(), sink) == 13
+    assert sink.taken == b"0123456789.\r\n"
+
+
+def test_a_file_that_has_nothing_yet_is_no_file_that_has_ended() -> None:
+    class Pipe(io.RawIOBase):
+        def read(self, size: int = -1) -> None:
+            return None
+
+    source: Any = Pipe()
+    with pytest.raises(BlockingIOError, match="one that waits"):
+        list(pieces_of(source))
+
+
 def test_a_file_gets_the_octets_and_the_caller_their_count() -> None:
     sink = io.BytesIO()
     with connected() as (wire, _):
@@ -459,16 +507,82 @@ def test_one_clock_runs_for_a_whole_answer() -> None:
         dripper.join()
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
-def test_a_timeout_is_more_than_no_time(timeout: float) -> None:
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="Linux has it alone")
+def test_a_server_that_says_an_answer_in_parts_is_not_kept_waiting() -> None:
+    with connected() as (wire, peer):
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        began = time.monotonic()
+        for _ in range(50):
+            wire.send_line("STAT")
+            peer.recv(100)
+            peer.sendall(b"+OK ")
+            peer.sendall(b"2 320\r\n")  # held back until the first is acknowledged
+            assert wire.read_line() == b"+OK 2 320"
+        assert time.monotonic() - began < 1  # and not 50 times 40 ms
+
+
+@pytest.mark.parametrize("speak", [False, True], ids=["listening", "speaking"])
+def test_signals_do_not_wind_the_clock_up_again(speak: bool) -> None:
+    over, main = threading.Event(), threading.main_thread()
+    assert main is threading.current_thread() and main.ident
+
+    def send_signals() -> None:
+        while not over.wait(0.05):
+            signal.pthread_kill(main.ident, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    sender = threading.Thread(target=send_signals)
+    sender.start()
+    began = time.monotonic()
+    try:
+        with connected(timeout=0.3) as (wire, _), pytest.raises(TooSlow):
+            wire.send(bytes(64 * 1024 * 1024)) if speak else wire.read_line()
+    finally:
+        over.set()
+        sender.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e9, None, "1"])
+def test_a_timeout_is_more_than_no_time(timeout: Any) -> None:
     with pytest.raises(ValueError, match="timeout"):
         Wire("127.0.0.1", 7, timeout=timeout)
 
 
-@pytest.mark.parametrize("port", [0, -1, 65536])
-def test_a_port_is_a_port(port: int) -> None:
+@pytest.mark.parametrize("port", [0, -1, 65536, "110", None])
+def test_a_port_is_a_port(port: Any) -> None:
     with pytest.raises(ValueError, match="port"):
         Wire("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "http://localhost/", "localhost:80", "[::1]", "a/b", "a b", None, 7]
+)
+def test_a_host_is_a_name_or_an_address_and_nothing_more(host: Any) -> None:
+    with pytest.raises(ValueError, match="host"):
+        Wire(host, 7)
+
+
+def test_other_mistakes_of_a_beginner_are_told_as_such() -> None:
+    mistakes: list[dict[str, Any]] = [{"tls": "yes"}, {"limits": {}}]
+    for mistake in mistakes:
+        with pytest.raises(ValueError, match="not "):
+            Wire("127.0.0.1", 7, **mistake)
+
+
+def test_an_address_of_a_kind_that_this_machine_lacks_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        found = [
+            (9999, socket.SOCK_STREAM, 0, "", ("::1", port)),
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)),
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with contextlib.closing(Wire("localhost", port, timeout=2)) as wire:
+            assert wire.peer == ("127.0.0.1", port)
 
 
 def test_nobody_there_is_disconnected() -> None:

@@ -92,7 +92,8 @@ SECRETS = [
     re.compile(rb"(?is)\A\s*APOP[ \t]+\S+[ \t]+" + REST),
     re.compile(rb"(?is)\A\s*AUTH[ \t]+\S+[ \t]+" + REST),
 ]
-STATUS = re.compile(rb"(?:\+OK|-ERR)(?=[ \r\n]|\Z)|\+(?=[ \r\n])")
+# A "+" without a space after it is no reply, and poplib and others answer it all the same.
+STATUS = re.compile(rb"(?:\+OK|-ERR)(?=[ \r\n]|\Z)|\+(?!OK)")
 STAMP = re.compile(rb"<[^<>@\s]*@[^<>\s]*>")
 
 

@@ -61,9 +61,13 @@ class Forever(NamedTuple):
             connection.sendall(block)
 
 
+class Pause(float):
+    """So many seconds in which nothing is said."""
+
+
 HEAR, HEAR_HEAD, HEAR_DOT, OPEN_DATA, END_DATA, RESET_DATA, _, SILENT, RESET = Do
 LAST_WORDS = {Do.HEAR: b"\n", Do.HEAR_HEAD: b"\r\n\r\n", Do.HEAR_DOT: b"\r\n.\r\n"}
-Step = bytes | Do | Forever
+Step = bytes | Do | Forever | Pause
 Script = list[Step]
 
 
@@ -106,7 +110,9 @@ class Server:
             self._data.close()
 
     def _step(self, connection: socket.socket, step: Step) -> None:
-        if isinstance(step, Forever):
+        if isinstance(step, Pause):
+            threading.Event().wait(step)
+        elif isinstance(step, Forever):
             step.say(self._data if step.on_data and self._data else connection)
         elif isinstance(step, Data):
             assert self._data

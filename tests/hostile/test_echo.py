@@ -89,6 +89,12 @@ def test_echo_gives_up_if_only_somebody_else_answers() -> None:
         echo.udp_client("127.0.0.1", port, b"hello", timeout=IMPATIENCE)
 
 
+def test_echo_a_port_beyond_all_ports_is_a_mistake() -> None:
+    for call in (echo.tcp_client, echo.udp_client):
+        with pytest.raises(ValueError, match="port"):
+            call("127.0.0.1", 99_999, b"x")
+
+
 def test_echo_takes_the_largest_datagram_and_none_larger() -> None:
     message = b"x" * echo.MAX_DATAGRAM
     with datagrams(

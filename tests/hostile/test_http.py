@@ -178,6 +178,16 @@ HTTP_CASES: Cases = {
 }  # fmt: skip
 
 
+FIVE = b"5\r\nhello\r\n"
+TEN = b"10\r\n0123456789abcdef\r\n"
+HTTP_CASES |= {
+    f"a chunk longer than its size, after {count} alike": (
+        chunked(before + b"5\r\nhelloXX" + FIVE * 3 + b"0\r\n\r\n"),
+        get, Fails(ProtocolError, "longer"))
+    for count, before in (*((n, FIVE * n) for n in range(6)), ("odd", FIVE * 2 + TEN + FIVE * 2))
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", HTTP_CASES)
 def test_http(name: str) -> None:
     play(HTTP, HTTP_CASES[name])

@@ -22,6 +22,11 @@ NNTP_CASES: Cases = {
     "480 in the middle of many": (
         nntp(b"220 1 <a@b>\r\na\r\n.\r\n", b"480 who\r\n", b"220 3 <c@b>\r\nc\r\n.\r\n"),
         lambda c: c.article_many([1, 2, 3]), Fails(Refused, "480")),
+    "a bare LF in the second of many": (
+        nntp(b"220 1 <a@b>\r\na\r\n.\r\n220 2 <a@b>\na\r\n.\r\n"),
+        lambda c: c.article_many([1, 2]), Fails(ProtocolError, "bare LF")),
+    "340 to STARTTLS": (
+        nntp(b"340 go\r\n"), lambda c: c.starttls(), Fails(ProtocolError, "340")),
     "400: the server closes": (
         nntp(b"400 idle\r\n"), lambda c: c.group("g"), Fails(Refused, "400")),
     "a block where none is announced": (

@@ -35,6 +35,9 @@ SMTP_CASES: Cases = {
         smtp(b"250-a\r\nb\r\n250 c\r\n"), lambda c: c.noop(), Fails(ProtocolError)),
     "a reply that is cut between its lines": (
         smtp(b"250-a\r\n250-b\r\n"), lambda c: c.noop(), Fails(Disconnected)),
+    "421 to a chunk": (
+        smtp(b"250-x\r\n250 CHUNKING\r\n", b"250 ok\r\n", b"250 ok\r\n", b"421 bye\r\n"),
+        lambda c: c.send("a@b", ["c@d"], MAIL), Fails(Refused, "421")),
     "a bare code": (smtp(b"250\r\n"), lambda c: c.noop().code, 250),
     "lines without text": (smtp(b"250-\r\n250 \r\n"), lambda c: c.noop().lines, ("", "")),
     "8-bit octets, NUL and CR in a text": (
