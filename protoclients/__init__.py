@@ -7,6 +7,7 @@
         print(pop3.stat())
 
 Each name is imported from its module when it is first used.
+PYTEST_DONT_REWRITE: `record -m pytest` has imported this before pytest comes.
 """
 
 import importlib
@@ -49,6 +50,10 @@ __all__ = [
 
 _HOMES = {"FTP": "ftp", "HTTP": "http1", "NNTP": "nntp", "POP3": "pop3", "SMTP": "smtp"}
 _HOMES |= {"Telnet": "telnet", "record": "recorder", "Limits": "limits"}
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,7 @@ import contextlib
 import importlib
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -159,6 +160,8 @@ def explained(error: Exception) -> tuple[int, str]:
     if isinstance(error, Refused):
         return 1, f"the server refused: {sentence}"
     if isinstance(error, WireError):
+        if re.match(r"no such host: [^.:]+ \(", sentence):
+            sentence += " (and what is no action is taken for a server: see --help)"
         if sentence.startswith("not the server's certificate"):
             sentence += " (--cafile says whom to trust; in a laboratory, --insecure)"
         if sentence.startswith("no TLS with") and "VERSION" in sentence:

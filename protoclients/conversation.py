@@ -195,6 +195,11 @@ def _learn_addresses(talk: Conversation, call: Call) -> None:
 
 
 def _is_wakeup(talk: Conversation) -> bool:
-    """Asyncio wakes itself by a pair of sockets and NUL octets: nobody else is there."""
-    said = b"".join(call.data for call in talk.calls)
-    return talk.transport == "unix" and not said.strip(b"\0") and not talk.server
+    """Asyncio wakes itself by a pair of sockets, with NUL octets or a signal's number:
+    nobody else is there."""
+    said = [call for call in talk.calls if call.data.strip(b"\0")]
+    is_pair = talk.transport == "unix" and not talk.server
+    return is_pair and all(
+        any(frame.function.endswith("_read_from_self") for frame in call.frames)
+        for call in said
+    )

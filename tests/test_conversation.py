@@ -7,8 +7,10 @@ import hashlib
 import html
 import http.client
 import io
+import os
 import poplib
 import re
+import signal
 import smtplib
 import socket
 import ssl
@@ -503,6 +505,28 @@ def test_both_sides_of_one_talk_say_the_same(lab: Lab) -> None:
     assert talks[0].server == talks[1].server
     assert talks[0].client == talks[1].client
     assert (talks[1].sent, talks[1].received, talks[1].round_trips) == (5, 5, 1)
+
+
+def test_a_signal_that_wakes_asyncio_is_no_conversation(lab: Lab) -> None:
+    async def wait() -> None:
+        heard = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, heard.set)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await heard.wait()
+        loop.remove_signal_handler(signal.SIGUSR1)
+
+    with record() as recording:
+        asyncio.run(wait())
+    assert recording.calls
+    assert recording.conversations == []
+
+
+def test_two_that_are_compared_tell_no_secret() -> None:
+    talks = [only(dialogue(f"S: +OK\nC: PASS {secret}")) for secret in ("one", "two")]
+    for one, two in (talks, [t.steps[-1] for t in talks], [t.calls[-1] for t in talks]):
+        assert one != two
+        assert type(one).__eq__ is object.__eq__  # or pytest looks at every field
 
 
 def test_asyncio_is_read_too(lab: Lab, trusting: ssl.SSLContext) -> None:

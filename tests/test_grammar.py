@@ -470,6 +470,57 @@ def test_a_password_in_a_form_is_hidden() -> None:
     assert masked(talk.steps[2]) == "user=me&password=<<6 octets hidden>>"
 
 
+FORM = b"Content-Type: Application/X-WWW-Form-Urlencoded; charset=utf-8\r\n"
+JSON = b"Content-Type: application/json\r\n"
+PARTS = b"Content-Type: multipart/form-data; boundary=b\r\n"
+PART = b'--b\r\nContent-Disposition: form-data; name="new_password"\r\n\r\nsecret\r\n--b--'
+
+
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [
+        *((FORM, b"a=1&%b=secret&b=2" % name) for name in (
+            b"client_secret", b"refresh_token", b"new_password", b"password1", b"passwd",
+            b"user[password]", b"user%5Bpassword%5D", b"api-key", b"X-Amz-Signature", b"key",
+        )),
+        (JSON, b'{"a": "b", "password": "secret", "c": "d"}'),
+        (JSON, b'{"access_token":"secret"}'),
+        (JSON, b'{"apiKey" : "secret\\"secret"}'),
+        (PARTS, PART),
+        *((b"%b: secret\r\n" % name, b"x") for name in (
+            b"PRIVATE-TOKEN", b"X-Vault-Token", b"api-key", b"X-CSRF-Token", b"X-API-Key",
+            b"X-Amz-Security-Token",
+        )),
+        (b"Referer: /?u=http%3A%2F%2Fbob%3Asecret%40h\r\n", b"x"),
+    ],
+)  # fmt: skip
+def test_secrets_are_known_by_their_names(field: bytes, body: bytes) -> None:
+    length = b"Content-Length: %d\r\n\r\n" % len(body)
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (
+        len(body), body,
+    )  # fmt: skip
+    for framed in (length + body, chunked):
+        request = b"POST /?auth_token=secret HTTP/1.1\r\n" + field + framed
+        response = b"HTTP/1.1 200 OK\r\n" + field + framed
+        talk = http(("C", request), ("S", response))
+        said = "".join(masked(step) for step in talk.steps if step.speaker != "-")
+        for name in ("client_secret", "X-Amz-Security"):
+            said = said.replace(name, "")
+        assert "secret" not in said, said
+
+
+def test_a_key_that_is_no_secret_is_shown() -> None:
+    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    assert "dGhl" in masked(http(("C", b"GET / HTTP/1.1\r\n" + key + b"\r\n")).steps[1])
+
+
+@pytest.mark.parametrize(
+    "said", ["AUTH geheim", "*2\\r\\n$4\\r\\nAUTH\\r\\n$6\\r\\ngeheim"]
+)
+def test_the_password_for_redis_is_hidden(said: str) -> None:
+    assert "geheim" not in str(only(dialogue(f"C: {said}\nS: +OK"), "unknown"))
+
+
 def test_a_secret_is_hidden_wherever_it_turns_up_again() -> None:
     talk = only(dialogue("S: +OK\nC: PASS lab-secret\nS: -ERR lab-secret is wrong"))
     assert shown(talk)[-1] == "S: -ERR <<10 octets hidden>> is wrong"
@@ -577,6 +628,7 @@ def test_secrets_are_hidden_and_names_are_not(
     [
         ("smtp", "AUTH SCRAM-SHA-256", "334 Yw=="),
         ("pop3", "AUTH LOGIN", "+ Yw=="),
+        ("pop3", "AUTH LOGIN", "+Yw=="),
         ("nntp", "AUTHINFO SASL GS2", "383 Yw=="),
     ],
 )

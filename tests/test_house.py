@@ -130,6 +130,10 @@ def test_no_import_runs_back_up() -> None:
             assert fine, f"{importer} imports {module}"
 
 
+def test_the_names_of_the_package_are_there_for_completion() -> None:
+    assert set(protoclients.__all__) <= set(dir(protoclients))
+
+
 def test_the_package_itself_imports_its_modules_when_they_are_used() -> None:
     assert not [module for module, at_once in imports(PACKAGE / "__init__.py") if at_once]
 

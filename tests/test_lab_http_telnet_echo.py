@@ -9,6 +9,8 @@ import re
 import select
 import socket
 import ssl
+import subprocess
+import sys
 import telnetlib
 import urllib.error
 import urllib.request
@@ -95,6 +97,34 @@ def get(path: str, *fields: str, version: str = "1.1") -> bytes:
 
 def without_date(answer: bytes) -> bytes:
     return re.sub(rb"Date: [^\r]*\r\n", b"", answer)
+
+
+FORKS = """
+import os, sys
+from protoclients import HTTP
+from protoclients.fixtures import Lab
+with Lab() as lab:
+    if not (child := os.fork()):
+        sys.exit(7)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    print(HTTP(lab.http.host, lab.http.port).get("/").status)
+"""
+
+
+def test_a_forked_child_leaves_the_lab_to_its_parent() -> None:
+    done = subprocess.run((sys.executable, "-c", FORKS), capture_output=True, timeout=30)
+    assert done.stdout == b"7\n200\n", done.stderr
+
+
+def test_before_it_runs_it_says_so() -> None:
+    with pytest.raises(AttributeError, match="no http before it runs: use `with Lab"):
+        _ = Lab().http
+    with pytest.raises(AttributeError, match="no attribute 'htpp'"):
+        _ = Lab().htpp
+    with pytest.raises(ValueError, match="no host"):
+        Lab(host="")
+    with pytest.raises(ValueError, match="smtp 70000"):
+        Lab(ports={"smtp": 70_000})
 
 
 def test_every_file_of_the_site_is_served_octet_for_octet(lab: Lab) -> None:

@@ -89,7 +89,7 @@ print(json.dumps([
     __name__, __file__, __doc__, __package__, __spec__ is None, type(__loader__).__name__,
     sys.argv, sys.path[0], names, sys.stdin.read(), sys.stdout.encoding, sys.stdout.errors,
     __main__ is sys.modules["__main__"], threading.current_thread().name,
-    repr(signal.getsignal(signal.SIGINT)), repr(signal.getsignal(signal.SIGTERM)),
+    repr(signal.getsignal(signal.SIGINT)),
 ]))
 """
 
@@ -174,6 +174,49 @@ def test_ctrl_c_is_a_keyboard_interrupt_and_what_was_said_is_shown(lab: Lab) -> 
     assert process.returncode == 130
     assert "KeyboardInterrupt" in err
     assert HIDDEN in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_was_said_until_it_was_killed_is_shown_and_saved(
+    lab: Lab, number: signal.Signals
+) -> None:
+    file = pop3_program(lab, "print('now', flush=True); import signal; signal.pause()")
+    command = (*PROTOCLIENTS, "record", "-o", "talk.json", str(file))
+    pipes: dict[str, Any] = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "now\n"
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert HIDDEN in err
+    assert HIDDEN in ours("show", "talk.json").stdout
+
+
+def test_a_forked_child_that_is_killed_dies_as_a_child() -> None:
+    Path("program.py").write_text(
+        "import os, signal\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    signal.pause()\n"
+        "os.kill(child, signal.SIGTERM)\n"
+        "print(os.WTERMSIG(os.waitpid(child, 0)[1]))\n"
+    )
+    assert ours("record", "program.py").stdout == f"{int(signal.SIGTERM)}\n"
+
+
+def test_a_look_up_that_failed_is_told_where_nothing_was_said() -> None:
+    code = "import socket\ntry: socket.create_connection(('no.such.invalid', 1))\nexcept OSError: pass"
+    done = ours("record", "-o", "talk.json", "-c", code)
+    assert "said nothing on the network: getaddrinfo ('no.such.invalid', 1" in done.stderr
+    assert "nothing was said on the network" in ours("show", "talk.json").stderr
+
+
+def test_what_is_not_in_the_file_cannot_be_shown(lab: Lab) -> None:
+    file = pop3_program(lab, "pass")
+    ours("record", "-o", "talk.json", str(file))
+    done = ours("show", "--show-secrets", "talk.json")
+    assert "the secrets are not in this file" in done.stderr
 
 
 def test_its_threads_are_heard_and_waited_for(lab: Lab) -> None:

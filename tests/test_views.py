@@ -11,8 +11,10 @@ import poplib
 import re
 import smtplib
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -451,6 +453,46 @@ def test_every_way_to_log_in_leaves_no_secret_in_the_file(lab: Lab) -> None:
     assert digest in as_json.dumps(recording, show_secrets=True)
     assert not [secret for secret in (*secrets_of(lab), digest) if secret in text]
     assert seen(as_json.loads(text)[0]) == seen(recording)
+
+
+def test_a_secret_that_was_only_in_the_code_is_not_in_the_file(lab: Lab) -> None:
+    with record() as recording:
+        deliver(lab, "student", "lab-secret")
+    assert lab.smtp.password == "lab-secret"
+    assert "lab-secret" not in as_json.dumps(recording)
+
+
+def deliver(lab: Lab, user: str, password: str) -> None:
+    with smtplib.SMTP(lab.smtp.host, lab.smtp.port) as smtp:
+        smtp.user, smtp.password = user, password
+        smtp.ehlo()
+        smtp.auth("CRAM-MD5", smtp.auth_cram_md5)
+
+
+@pytest.mark.parametrize("secret", ["hunter2:geheim", "hunter2+geheim&x"])
+def test_a_secret_is_found_in_the_code_however_it_was_said(secret: str) -> None:
+    form = f"password={quote_plus(secret)}".encode()
+    basic = base64.b64encode(f"student:{secret}".encode())
+    said = b"POST / HTTP/1.1\r\nAuthorization: Basic " + basic
+    said += b"\r\nContent-Type: application/x-www-form-urlencoded"
+    said += b"\r\nContent-Length: %d\r\n\r\n%b" % (len(form), form)
+    (talk,) = conversations(numbered([call("connect"), call("send", said)]), "http")
+    for step in talk.steps[1:]:
+        assert secret in program.secrets_of(step)
+
+
+def test_many_secrets_are_hidden_in_the_time_that_they_need() -> None:
+    def taken(count: int) -> float:
+        head = b"GET / HTTP/1.1\r\nAuthorization: Bearer secret-%06d\r\n\r\n"
+        frames = (Frame(__file__, 1, "f"),)
+        said = [call("send", head % n, frames=frames) for n in range(count)]
+        talks = conversations(numbered([call("connect"), *said]), "http")
+        began = time.process_time()
+        terminal.text(talks, terminal.Look(code=True))
+        return time.process_time() - began
+
+    taken(100)
+    assert taken(4000) < 12 * taken(1000)  # in proportion 4, by the square 16
 
 
 def test_with_secrets_everything_comes_back_octet_for_octet(lab: Lab) -> None:

@@ -11,11 +11,12 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn
 
 from protoclients import recorder
 
+ENDS = (signal.SIGTERM, signal.SIGHUP)  # what ends a program, unless it has a say in it
 OURS = (__file__, recorder.__file__, runpy.__file__, "<frozen runpy>")
 
 
@@ -157,13 +158,44 @@ def wait_for_threads() -> None:
         others[0].join()
 
 
+def in_children(signals: Iterable[int], change: Callable[[], None]) -> None:
+    """Have every forked child `change` what it does at these signals, before any of them
+    can come: Python forgets those that come meanwhile."""
+    masks: list[Any] = []
+
+    def unblock() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.pop())
+
+    def begin() -> None:
+        change()
+        unblock()
+
+    os.register_at_fork(
+        before=lambda: masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, signals)),
+        after_in_parent=unblock,
+        after_in_child=begin,
+    )
+
+
 @contextlib.contextmanager
 def pythons_own_signals() -> Iterator[None]:
-    """Signals do what they do in any Python program: Ctrl-C is a KeyboardInterrupt."""
-    theirs = {signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    """Signals do what they do in any Python program: Ctrl-C is a KeyboardInterrupt. But
+    one that would end it at once ends it as `sys.exit` does, so that there is something to
+    be shown; a forked child it ends at once."""
+
+    def end(number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    def default_in_child() -> None:
+        for number in ENDS:
+            if signal.getsignal(number) is end:
+                signal.signal(number, signal.SIG_DFL)
+
+    in_children(ENDS, default_in_child)
     handlers: dict[signal.Signals, Any] = {
         signal.SIGINT: signal.default_int_handler,
-        **theirs,
+        signal.SIGTERM: end,
+        signal.SIGHUP: end,
     }
     before = {number: signal.getsignal(number) for number in handlers}
     before = {number: now for number, now in before.items() if now is not signal.SIG_IGN}

@@ -38,6 +38,7 @@ hand, lib: milliseconds. trips: round trips, and octets: sent and received,
 hand:lib. By hand is protoclients.HTTP and so on.
 """
 WIDE = 122  # columns in which the clients' full names fit
+NARROW = 76  # and in which the library's does
 
 
 class Done(NamedTuple):
@@ -116,10 +117,11 @@ def shown(jobs: list["Job"], done: Iterator[Done]) -> list[Done]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     out, finished = console(), []
-    is_wide = out.width >= WIDE
-    table = [cells(job, is_wide) for job in jobs]
+    table = [cells(job, out.width) for job in jobs]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    names = ("", "job", "by hand", "by library") if is_wide else ("", "job", "library")
+    names = {2: ("", "job"), 3: ("", "job", "library")}.get(
+        len(widths), ("", "job", "by hand", "by library")
+    )
     out.print(
         aligned(names, ("hand", "lib", "trips", "octets"), "", widths, out.width),
         style="bold",
@@ -137,13 +139,14 @@ def shown(jobs: list["Job"], done: Iterator[Done]) -> list[Done]:
     return finished
 
 
-def cells(job: "Job", is_wide: bool) -> list[str]:
+def cells(job: "Job", width: int) -> list[str]:
     """The words of a line. Where it is narrow our client has no column, since it has the
-    protocol's name, and the library is named by its module."""
+    protocol's name, and the library is named by its module, or not at all."""
     protocol = {"echo": "Echo", "telnet": "Telnet"}.get(job.protocol, job.protocol.upper())
-    if is_wide:
+    if width >= WIDE:
         return [protocol, job.title, job.hand, job.library]
-    return [protocol, job.title, job.library.rpartition(".")[0]]
+    library = [job.library.rpartition(".")[0]] if width >= NARROW else []
+    return [protocol, job.title, *library]
 
 
 def line(done: Done, widths: list[int], width: int) -> "Text":
@@ -154,7 +157,7 @@ def line(done: Done, widths: list[int], width: int) -> "Text":
     figures = [milliseconds(side.seconds) for side in sides]
     for count in (round_trips, octets):
         figures.append(":".join(short(count(side)) for side in sides))
-    words = cells(done.job, is_wide=len(widths) == 4)
+    words = cells(done.job, width)
     text = Text(aligned(words, figures, result, widths, width))
     text.stylize("cyan", 0, widths[0])
     text.stylize(style, len(text) - len(result))

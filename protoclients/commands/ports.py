@@ -105,7 +105,9 @@ def table() -> "Table":
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("protocol", "port", "TLS", "over", "in Python", "what for", "RFC"):
-        table.add_column(name, justify="right" if name in ("port", "TLS") else "left")
+        table.add_column(
+            name, justify="right" if name in ("port", "TLS") else "left", overflow="fold"
+        )
     for row in PORTS:
         table.add_row(*row)
     return table

@@ -2,8 +2,9 @@
 
 The program runs as `python` would run it: its arguments, input, output and exit
 status are its own. What it said is shown on stderr when it has ended, with the
-lines of code that said it. Threads and forked children are heard too; other
-programs that it starts are not.
+lines of code that said it; also if Ctrl-C, SIGTERM or a closed terminal ended
+it. Threads and forked children are heard too; other programs that it starts
+are not.
 """
 
 import argparse
@@ -92,7 +93,9 @@ def run(options: argparse.Namespace) -> int:
     forks.gather(recording.calls)
     was_said = live.end() if live else show(recording, options)
     if not was_said:
-        tell("the program said nothing on the network")
+        failed = next((call for call in recording.calls if call.error), None)
+        why = f": {failed.name} {failed.arguments}: {failed.error}" if failed else ""
+        tell(f"the program said nothing on the network{why}")
     if options.output:
         save(recording, options)
     return status

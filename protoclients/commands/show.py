@@ -1,6 +1,7 @@
 """Show again what `protoclients record -o FILE` has saved.
 
-Secrets are not in the file, unless it was saved with --show-secrets.
+What the protocol, or a name such as "password" or "token", tells to be a
+secret is not in the file, unless it was saved with --show-secrets.
 """
 
 import argparse
@@ -8,7 +9,7 @@ import json
 import sys
 
 from .hearing import look
-from .output import source
+from .output import note, source
 from .record import add_options
 
 EXAMPLES = """\
@@ -31,10 +32,15 @@ def run(options: argparse.Namespace) -> int:
 
     with source(options.file) as file:
         try:
-            recording, protocol = as_json.loads(file.read())
+            saved = file.read()
+            recording, protocol = as_json.loads(saved)
         except ValueError as error:
             raise ValueError(f"{options.file}: {error}") from error
     talks = conversations(recording.calls, options.protocol or protocol)
+    if options.show_secrets and b'"secrets": "overwritten"' in saved[:200]:
+        note("the secrets are not in this file: what stands there are fillers")
+    if not talks:
+        note("nothing was said on the network")
     if options.json:
         found = [as_json.as_dict(t, show_secrets=options.show_secrets) for t in talks]
         shown = json.dumps(found, indent=1) + "\n"

@@ -87,19 +87,37 @@ BODIES: Table = {
 # A field's value, with the lines that continue it.
 VALUE = rb"[ \t]*:[ \t]*%b((?:[^\r\n]|\r(?!\n)|\r?\n[ \t])*+)"
 SCHEME = rb"(?:(?:Basic|Bearer|Digest|NTLM|Negotiate|Token)[ \t]+)?"  # is shown
-NAMED = rb"(?:pass(?:word|wd)?|pwd|secret|token|access_token|api_?key)=([^&#\s]+)"
+# Names of what is secret: "new_password", "X-Vault-Token", "user[pwd]". Their length has a
+# limit, so that no name is looked through again and again.
+NAME = rb"[\w.%\[\]-]{0,40}"
+DELICATE = rb"(?:pass|pwd|secret|token|signature|credential|(?:api|access|auth)[_-]?key)"
+NAMED = rb"(?:" + NAME + DELICATE + NAME + rb"|key)=([^&#\s]+)"
 SECRETS = [
     re.compile(rb"(?im)^(?:Proxy-)?Authorization" + VALUE % SCHEME),
-    re.compile(rb"(?im)^(?:Cookie|X-API-Key|X-Auth-Token)" + VALUE % b""),
+    re.compile(rb"(?im)^(?:Cookie|" + NAME + DELICATE + NAME + rb")" + VALUE % b""),
     re.compile(rb"(?im)^Set-Cookie[ \t]*:[ \t]*(?:[^=;\r\n]*=)?([^;\r\n]*)"),
-    re.compile(rb"://[^/?#\s:@]*:([^/?#\s]*)@"),  # user:password@ in a URL
+    re.compile(rb"://[^/?#\s:@]*:([^/?#\s]*)@"),  # user:password@ in a URL,
+    re.compile(rb"(?i)%3A%2F%2F[^/?#\s:@&%]*%3A([^/?#\s&]*?)%40"),  # also as an argument
     re.compile(rb"(?i)[?&]" + NAMED),
 ]
-FORM_SECRETS = [re.compile(rb"(?i)(?:^|&)" + NAMED)]
+# In bodies, by a word of their Content-Type
+BODY_SECRETS = {
+    "urlencoded": [re.compile(rb"(?i)(?:^|&)" + NAMED)],
+    "json": [
+        re.compile(
+            rb'(?i)"' + NAME + DELICATE + NAME + rb'"\s*:\s*"((?:[^"\\]|\\.)*+)', re.DOTALL
+        )
+    ],
+    "multipart": [
+        re.compile(
+            rb'(?i)\bname="?' + NAME + DELICATE + NAME
+            + rb'"?[^\r\n]*+\r\n(?:[^\r\n]++\r\n)*+\r\n([^\r\n]+)'
+        )
+    ],
+}  # fmt: skip
 REQUEST = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/[0-9]")
 RESPONSE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})")
 FIELD = re.compile(rb"(?m)^([^:\s]+)[ \t]*:(.*)$")
-FORM = "application/x-www-form-urlencoded"
 HEAD = Next("head", "head")
 SHOWN = 5  # chunks, each for itself; the others are folded into one step
 
@@ -111,7 +129,7 @@ class Grammar:
         self._asked: deque[str] = deque()
         self._next = {"C": HEAD, "S": HEAD}
         self._chunks = {"C": 0, "S": 0}
-        self._is_form = False
+        self._body_secrets: dict[str, list[re.Pattern[bytes]]] = {"C": [], "S": []}
         self._expects = False  # the client waits for a 100 before it sends the body
 
     @property
@@ -134,6 +152,7 @@ class Grammar:
             said.secrets = hidden(SECRETS, data)
         elif what.kind == "chunk":
             said = self._chunk(speaker, data, gap=what.octets > len(data))
+            said.secrets = hidden(self._body_secrets[speaker], data)
         elif what.kind == "trailer":
             self._next[speaker] = HEAD
             said = Said("trailer", BODIES["trailer" if data.strip() else "no trailer"])
@@ -143,8 +162,7 @@ class Grammar:
         else:
             self._next[speaker] = HEAD
             said = Said("body", BODIES[what.how])
-            if speaker == "C" and self._is_form:
-                said.secrets = hidden(FORM_SECRETS, data)
+            said.secrets = hidden(self._body_secrets[speaker], data)
         return said
 
     def _request(self, data: bytes) -> Said:
@@ -153,7 +171,7 @@ class Grammar:
             return Said("unknown", BODIES["no request" if data.strip() else "empty line"])
         method, fields = found[1].decode("ascii"), _fields(data)
         self._asked.append(method)
-        self._is_form = fields.get("content-type", "").startswith(FORM)
+        self._body_secrets["C"] = _body_secrets(fields)
         self._expects = fields.get("expect", "").lower() == "100-continue"
         self._next["C"] = _body(fields, HEAD)
         return Said("head", METHODS.get(method, OTHER_METHOD))
@@ -176,7 +194,9 @@ class Grammar:
         if self._expects and not self._asked:
             self._next["C"] = HEAD  # answered before the body: it won't come any more
         if method != "HEAD" and code not in ("204", "304"):
-            self._next["S"] = _body(_fields(data), Next("close", "body"))
+            fields = _fields(data)
+            self._body_secrets["S"] = _body_secrets(fields)
+            self._next["S"] = _body(fields, Next("close", "body"))
         return said
 
     def _chunk(self, speaker: str, data: bytes, gap: bool) -> Said:
@@ -212,6 +232,12 @@ def _fields(head: bytes) -> dict[str, str]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
         fields[key] = f"{fields[key]}, {text}" if key in fields else text
     return fields
+
+
+def _body_secrets(fields: dict[str, str]) -> list[re.Pattern[bytes]]:
+    """What to look for in the body after a head."""
+    kind = fields.get("content-type", "").lower()
+    return [found for word in BODY_SECRETS if word in kind for found in BODY_SECRETS[word]]
 
 
 def _body(fields: dict[str, str], otherwise: Next) -> Next:

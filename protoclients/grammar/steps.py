@@ -19,7 +19,7 @@ SHORTEST = 6  # octets of those: a shorter one may be any word
 HIDDEN = "\u2039{} octets hidden\u203a"
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(slots=True, repr=False, eq=False)
 class Step:
     """One thing that was said; or that was done: connect, TLS, close.
 
@@ -63,7 +63,7 @@ class Step:
         return text
 
 
-@dataclass
+@dataclass(eq=False)  # two runs are never equal; pytest would show the secrets in them
 class Conversation:
     """One connection, or FTP's control connection with its data connections."""
 

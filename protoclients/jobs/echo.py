@@ -80,7 +80,7 @@ class EveryTcpCall:
             server.listen()
             client.connect(server.getsockname())
             connection, _ = server.accept()
-            with connection:
+            with connection:  # so little on one machine comes whole; else: a loop, as above
                 client.send(MESSAGE)
                 request = connection.recv(4096)
                 connection.send(request)

@@ -7,8 +7,10 @@ code are kept with their text, since the program may be elsewhere, or another by
 """
 
 import base64
+import functools
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +18,7 @@ from protoclients.conversation import GRAMMARS, Conversation, Step, conversation
 from protoclients.grammar.steps import SHORTEST
 from protoclients.recorder import Call, Frame, Recording
 
-from .program import lines_above, secrets_of, source_line
+from .program import is_program, lines_above, secrets_of, source_line
 
 FORMAT = "protoclients recording"
 VERSION = 1
@@ -68,7 +70,12 @@ def dumps(
         "protocol": protocol,
         "secrets": "shown" if show_secrets else "overwritten",
     }
-    lines = [_frame(frame, secrets, show_secrets) for frame in frames]
+    # Of the lines above those, none is shown, and each may have a secret in an argument.
+    innermost = {next(filter(is_program, call.frames), None) for call in recording.calls}
+    lines = []
+    for frame in frames:
+        text = source_line(frame, secrets, quotes=frame in innermost)
+        lines.append(_frame(frame, frame.text if show_secrets else text))
     return (
         f'{_json(head)[:-1]},\n"frames": [{_rows(lines)}],\n"calls": [{_rows(calls)}]}}\n'
     )
@@ -106,6 +113,11 @@ def as_dict(talk: Conversation, *, show_secrets: bool = False) -> dict[str, Any]
     """A conversation and its steps as what JSON can hold, for other programs. Secrets are
     hidden unless `show_secrets`."""
     secrets = set().union(*map(secrets_of, talk.steps))
+
+    @functools.cache
+    def line(frame: Frame) -> str:
+        return frame.text if show_secrets else source_line(frame, secrets)
+
     figures = ("connections", "round_trips", "sent", "received", "calls_made", "seconds")
     return {
         "protocol": talk.protocol,
@@ -114,11 +126,11 @@ def as_dict(talk: Conversation, *, show_secrets: bool = False) -> dict[str, Any]
         "client": _plain(talk.client),
         "server": _plain(talk.server),
         **{name: getattr(talk, name) for name in figures},
-        "steps": [_step(step, show_secrets, secrets) for step in talk.steps],
+        "steps": [_step(step, show_secrets, line) for step in talk.steps],
     }
 
 
-def _step(step: Step, show_secrets: bool, secrets: set[str]) -> dict[str, Any]:
+def _step(step: Step, show_secrets: bool, line: Callable[[Frame], str]) -> dict[str, Any]:
     names = ("number", "time", "duration", "speaker", "kind", "channel", "size")
     more = ("before", "after", "meaning", "source")
     return {
@@ -128,13 +140,7 @@ def _step(step: Step, show_secrets: bool, secrets: set[str]) -> dict[str, Any]:
         "notes": [*step.notes],
         "calls": [call.number for call in step.calls],
         "code": [
-            {
-                "file": frame.file,
-                "line": frame.line,
-                "text": frame.text
-                if show_secrets
-                else source_line(frame, secrets_of(step)),
-            }
+            {"file": frame.file, "line": frame.line, "text": line(frame)}
             for frame in lines_above(step)
         ],
     }
@@ -213,8 +219,7 @@ def _plain(address: Any) -> Any:
     return address if address is None or isinstance(address, int | str) else str(address)
 
 
-def _frame(frame: Frame, secrets: set[str], show_secrets: bool) -> list[Any]:
-    text = frame.text if show_secrets else source_line(frame, secrets)
+def _frame(frame: Frame, text: str) -> list[Any]:
     return [frame.file, frame.line, frame.function, text]
 
 

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from urllib.parse import unquote_to_bytes
 
 from protoclients.conversation import Step
 from protoclients.grammar.showing import CONTROLS
@@ -73,14 +74,20 @@ def place(frame: Frame) -> str:
     return f"{short}:{frame.line}"
 
 
-def source_line(frame: Frame, secrets: Iterable[str] = ()) -> str:
+def source_line(frame: Frame, secrets: Iterable[str] = (), *, quotes: bool = True) -> str:
     """The text of a line, without the secrets, and without what a program has in quotes
-    where it logs in: that line is run before the secret is heard."""
+    where it logs in: that line is run before the secret is heard. Without `quotes`, none
+    are left."""
     text = frame.text
     if is_program(frame):
-        if IS_DELICATE.search(text):
+        if not quotes or IS_DELICATE.search(text):
             text = QUOTED.sub(lambda quoted: quoted[1] + HIDDEN + quoted[1], text)
         text = IN_URL.sub(rf"\1{HIDDEN}@", text)
+    return without(secrets, text)
+
+
+def without(secrets: Iterable[str], text: str) -> str:
+    """A text, with a mark in the place of each secret."""
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
     return text
@@ -92,10 +99,12 @@ def secrets_of(step: Step) -> set[str]:
     found = set()
     for start, end in step.spans:
         octets = step.data[start:end].strip()
-        for said in (octets, _decoded(octets)):
-            *_, password = re.split(rb"[\0:]", said)
-            found |= {said.decode("utf-8", "replace"), password.decode("utf-8", "replace")}
-    return {secret for secret in found if len(secret) > 3}
+        unquoted = unquote_to_bytes(octets.replace(b"+", b" "))
+        for said in (octets, _decoded(octets), unquoted):
+            # Basic has user:password, and PLAIN has them behind NULs.
+            found |= {said, said.partition(b":")[2], said.rpartition(b"\0")[2]}
+    texts = {secret.decode("utf-8", "replace") for secret in found}
+    return {secret for secret in texts if len(secret) > 3}
 
 
 def _decoded(octets: bytes) -> bytes:

@@ -14,7 +14,7 @@ import os
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from rich.cells import cell_len
@@ -24,9 +24,9 @@ from protoclients.grammar import verb
 from protoclients.grammar.reading import address
 from protoclients.grammar.showing import dump
 from protoclients.grammar.steps import LINES, OPAQUE
-from protoclients.recorder import Call
+from protoclients.recorder import Call, Frame
 
-from .program import clean, lines_above, place, secrets_of, source_line
+from .program import clean, lines_above, place, secrets_of, source_line, without
 
 NARROWEST = 40
 MOST_LINES = 50  # of one step; of a body or block, that are shown
@@ -82,12 +82,14 @@ class Teller:
         self._code: list[str] = []
         self._state = ""
         self._calls: set[int] = set()  # that were told
-        self._secrets: set[str] = set()
+        self._secrets: dict[str, None] = {}  # in the order in which they were learned
+        self._sources: dict[Frame, tuple[str, int]] = {}  # without so many of them
 
     def learn(self, steps: Iterable[Step]) -> None:
         """Learn the secrets that are to be hidden in the lines of code, too."""
         if self.look.code and not self.look.show_secrets:
-            self._secrets.update(*map(secrets_of, steps))
+            for step in steps:
+                self._secrets.update(dict.fromkeys(secrets_of(step)))
 
     def step(self, talk: Conversation, step: Step) -> list[str]:
         """The lines for the next step of a conversation."""
@@ -139,8 +141,13 @@ class Teller:
         room = self.width - 5
         return [self._painted(f"   @ {_cut(clean(line), room)}", "aside") for line in found]
 
-    def _source(self, frame: Any) -> str:
-        return frame.text if self.look.show_secrets else source_line(frame, self._secrets)
+    def _source(self, frame: Frame) -> str:
+        if self.look.show_secrets:
+            return frame.text
+        text, known = self._sources.get(frame) or (source_line(frame), 0)
+        text = without(islice(self._secrets, known, None), text)
+        self._sources[frame] = text, len(self._secrets)
+        return text
 
     def _told(self, calls: Iterable[Call]) -> list[str]:
         """Calls that were not told yet; of many of a kind the first ones."""
