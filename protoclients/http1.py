@@ -23,7 +23,6 @@ import functools
 import io
 import itertools
 import re
-import string
 from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple, Self
 
@@ -51,7 +50,7 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 TARGET = re.compile(r"[!-~]+")
 
 # Of ASCII only: the Kelvin sign is no k.
-LOWER = {ord(capital): capital.lower() for capital in string.ascii_uppercase}
+LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
 CHUNKED = -1  # in the place of a length
 # A server says much the same head again and again, so some that were taken apart are

@@ -39,7 +39,6 @@ from .hostile.server import (
     HEAR,
     HEAR_DOT,
     HEAR_HEAD,
-    IMPATIENCE,
     PATIENCE,
     RESET_DATA,
     SILENT,
@@ -300,7 +299,7 @@ def test_smtp_after_a_no_to_a_chunk_there_is_no_last_and_no_doubt(
     script: list[Step], no: bytes
 ) -> None:
     with playing([*script, HEAR, no, SILENT]) as server:
-        client = SMTP(HOST, server.port, timeout=IMPATIENCE)
+        client = SMTP(HOST, server.port, timeout=0.5)
         with pytest.raises((Refused, WireError)) as info:
             client.send("a@b", ["c@d"], io.BytesIO(b"x" * 78 + b"\r\n" * 400_000))
         client.close()
@@ -371,7 +370,7 @@ def test_ftp_in_active_mode_the_data_connection_has_the_same_limits_and_clock(
         began = time.monotonic()
         with pytest.raises(TooSlow if silent else LimitExceeded):
             client.retr("x")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 4
         over.set()
         thread.join(PATIENCE)
 
@@ -444,17 +443,17 @@ def test_smtp_an_umlaut_in_the_text_alone_needs_no_smtputf8() -> None:
 @pytest.mark.parametrize("end", [[], [SILENT]])
 def test_what_came_before_the_end_of_the_clock_is_in_the_error(end: list[Step]) -> None:
     with playing([b"Welcome", *end]) as server:
-        telnet = Telnet(HOST, server.port, timeout=IMPATIENCE)
+        telnet = Telnet(HOST, server.port, timeout=0.5)
         with pytest.raises(WireError) as info:
             telnet.read_until(b"login: ")
     assert info.value.done == b"Welcome"
     with playing([b"+OK hi\r\n", HEAR, b"+OK\r\n1 a\r\n2 b\r\n3 ", *end]) as server:
-        pop3 = POP3(HOST, server.port, timeout=IMPATIENCE)
+        pop3 = POP3(HOST, server.port, timeout=0.5)
         with pytest.raises(WireError) as info:
             pop3.uidl()
     assert info.value.done == [(1, "a"), (2, "b")]
     with playing([HEAR_HEAD, head(b"Content-Length: 10") + b"hello", *end]) as server:
-        http = HTTP(HOST, server.port, timeout=IMPATIENCE)
+        http = HTTP(HOST, server.port, timeout=0.5)
         with pytest.raises(WireError) as info:
             http.get("/")
     assert info.value.done == b"hello"
