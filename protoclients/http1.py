@@ -52,6 +52,7 @@ TARGET = re.compile(r"[!-~]+")
 # Of ASCII only: the Kelvin sign is no k.
 LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
+NO_BODY = (("Content-Length", "0"),)
 CHUNKED = -1  # in the place of a length
 # A server says much the same head again and again, so some that were taken apart are
 # remembered; in octets, how long a head is worth it.
@@ -233,7 +234,8 @@ class HTTP:
             return [response for _, response in found]
         except WireError as error:
             missing = [target for target, _ in said[len(error.done) :]]
-            error.args = (f"{error}; not answered: {' '.join(missing)}",)
+            if missing:
+                error.args = (f"{error}; not answered: {' '.join(missing)}",)
             raise
 
     def _be_connected(self) -> None:
@@ -250,9 +252,10 @@ class HTTP:
             return self._usual
         given = Headers(headers.items() if isinstance(headers, Mapping) else headers)
         for name in ("Content-Length", "Transfer-Encoding"):
-            for value in given.get_all(name):  # another would make two requests of one
-                if (name, value) not in (framing or [("Content-Length", "0")]):
-                    raise ValueError(f"{name} follows from the body, and is not {value!r}")
+            values = given.get_all(name)  # another would make two requests of one
+            fitting = [value for field, value in framing or NO_BODY if field == name]
+            if values and values != fitting:
+                raise ValueError(f"{name} follows from the body, and is not {values}")
         host = [self._host] if given.get("Host") is None else []
         ours = (*self._authorization, *framing)
         unsaid = [(name, value) for name, value in ours if given.get(name) is None]

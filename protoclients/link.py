@@ -304,6 +304,8 @@ class Link:
                 raise self._lost(error) from error
 
     def _lost(self, error: OSError) -> WireError:
+        if self.closed:  # by another thread
+            return Disconnected(f"{self.host}: the connection is closed on this side")
         if isinstance(error, (ConnectionError, *self._cut_off)):
             return Disconnected(f"{self.host}: connection lost ({error.strerror})")
         return WireError(f"{self.host}: {error}")

@@ -109,6 +109,15 @@ def check_sink(into: object) -> None:
         raise ValueError(f"not a file opened with 'wb': {into!r:.60}")
 
 
+def write_raw(sink: BinaryIO, octets: Buffer) -> None:
+    """Write all of `octets` to a raw file, which may take less than it is given."""
+    while octets:
+        taken = sink.write(octets)
+        if not taken:
+            raise BlockingIOError("the file takes no more: it must be one that waits")
+        octets = octets[taken:]
+
+
 def in_pieces(source: Buffer | BinaryIO) -> Iterator[Buffer]:
     """The octets of `source`, which may be a binary file, `PIECE` octets at a time."""
     if isinstance(source, Buffer):

@@ -320,16 +320,18 @@ class SMTP:
 
     def _chunks(self, message: bytes | BinaryIO) -> None:
         """Send the content by BDAT (RFC 3030): octets and their count, and no dots. After
-        a no to one chunk there must not be another (section 2). The last goes by itself:
-        what is said before it cannot be its answer."""
+        a no to one chunk there must not be another (section 2). The last goes by itself,
+        once the others are answered: so an answer too many is found, if it is here."""
         self._refusal, self._said, answered = None, 0, 0
         chunks = self._bdat(message)
         if "PIPELINING" in self._greeted():
             if first := next(chunks, b""):
                 self.wire.send_ahead(itertools.chain([first], chunks))
-            while self.wire.is_sending or answered < self._said:
+            while answered < self._said and not self.wire.closed:
                 self._hear_chunk()
                 answered += 1
+                if answered == self._said:
+                    self.wire.check_all_said(str(self._refusal or "a chunk"))
         else:
             for chunk in chunks:
                 self.wire.send(chunk)

@@ -27,7 +27,16 @@ from .chunks import LITTLE, LONGEST_LINE, Sizes, little_chunks
 from .errors import Disconnected, LimitExceeded, ProtocolError, Refused, TooSlow, WireError
 from .limits import LIMITS, Limits
 from .link import TLS, Door, Link
-from .octets import BODY_WINDOW, CRLF, WINDOW, Buffer, as_line, many_objects, text
+from .octets import (
+    BODY_WINDOW,
+    CRLF,
+    WINDOW,
+    Buffer,
+    as_line,
+    many_objects,
+    text,
+    write_raw,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -412,12 +421,13 @@ class Wire(Link):
         memory = io.BytesIO()
         sink: BinaryIO = memory if into is None else into
         count, self._longest_piece = 0, WINDOW if into is None else BODY_WINDOW
+        is_raw = isinstance(sink, io.RawIOBase)
+        write = functools.partial(write_raw, sink) if is_raw else sink.write
         try:
             for found in pieces:
                 self._limit(count + len(found), limit, "octets")
                 count += len(found)
-                while (taken := sink.write(found)) is not None and taken < len(found):
-                    found = found[taken:]  # a raw file may take less than it is given
+                write(found)
         except WireError as error:
             error.done = memory.getvalue() if into is None else count
             raise

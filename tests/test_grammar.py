@@ -485,6 +485,7 @@ PART = b'--b\r\nContent-Disposition: form-data; name="new_password"\r\n\r\nsecre
         )),
         (JSON, b'{"a": "b", "password": "secret", "c": "d"}'),
         (JSON, b'{"access_token":"secret"}'),
+        (JSON, b'{"key":"secret"}'),
         (JSON, b'{"apiKey" : "secret\\"secret"}'),
         (PARTS, PART),
         *((b"%b: secret\r\n" % name, b"x") for name in (
@@ -509,13 +510,21 @@ def test_secrets_are_known_by_their_names(field: bytes, body: bytes) -> None:
         assert "secret" not in said, said
 
 
+@pytest.mark.parametrize(
+    "said", ["max_tokens=1", "compass=1", "passage=1", "passengers=1", "bypass=1"]
+)
+def test_a_name_that_only_sounds_secret_is_none(said: str) -> None:
+    talk = http(("C", b"GET /?%b HTTP/1.1\r\n\r\n" % said.encode()))
+    assert said in masked(talk.steps[1])
+
+
 def test_a_key_that_is_no_secret_is_shown() -> None:
     key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     assert "dGhl" in masked(http(("C", b"GET / HTTP/1.1\r\n" + key + b"\r\n")).steps[1])
 
 
 @pytest.mark.parametrize(
-    "said", ["AUTH geheim", "*2\\r\\n$4\\r\\nAUTH\\r\\n$6\\r\\ngeheim"]
+    "said", ["AUTH geheim", "AUTH login-geheim", "*2\\r\\n$4\\r\\nAUTH\\r\\n$6\\r\\ngeheim"]
 )
 def test_the_password_for_redis_is_hidden(said: str) -> None:
     assert "geheim" not in str(only(dialogue(f"C: {said}\nS: +OK"), "unknown"))

@@ -13,6 +13,7 @@ import pytest
 from protoclients import ftp, http1, nntp, pop3, reply, smtp
 from protoclients.blocks import BEGUN, DOT, SURE_DOT
 from protoclients.errors import ProtocolError
+from protoclients.grammar import http1 as http1_grammar
 from protoclients.unasked import RULES
 from protoclients.wire import BARE_LF
 
@@ -59,6 +60,28 @@ CASES: dict[str, tuple[re.Pattern[Any], str, str, str, str]] = {
     "quotes that are not doubled": (ftp.NOT_DOUBLED, "match", '"', '"a', ""),
     "quotes that are doubled": (ftp.QUOTED, "match", '"', '""', "x"),
     "digits of a host that is not followed": (PASSIVE_HOST, "search", "227 ", "1", ""),
+    "names in parts of a form": (
+        http1_grammar.BODY_SECRETS["multipart"][0],
+        "findall",
+        "",
+        'name="pass"\r\n',
+        "",
+    ),
+    "words in a name": (
+        http1_grammar.BODY_SECRETS["urlencoded"][0],
+        "findall",
+        "&",
+        "pass_",
+        "",
+    ),
+    "words in a name in JSON": (
+        http1_grammar.BODY_SECRETS["json"][0],
+        "findall",
+        '"',
+        "pass_",
+        "",
+    ),
+    "URLs in a URL": (http1_grammar.SECRETS[4], "findall", "", "%3A%2F%2Fu%3A", ""),
     "a reply's line": (reply.REPLY_LINE, "fullmatch", "250 ", " ", ""),
     "an address in quotes": (smtp.PATH, "fullmatch", '"', "\\a", "<"),
     "dots": (DOT, "findall", "", "\r\n.", ""),

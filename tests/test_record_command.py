@@ -188,9 +188,52 @@ def test_what_was_said_until_it_was_killed_is_shown_and_saved(
         assert process.stdout.readline() == "now\n"
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
-    assert process.returncode == 128 + number
+    assert process.returncode == -number
     assert HIDDEN in err
     assert HIDDEN in ours("show", "talk.json").stdout
+
+
+@pytest.mark.parametrize("waits", ["thread.join()", "time.sleep(60)", "survive()"])
+def test_what_a_program_does_is_no_obstacle_to_its_end(lab: Lab, waits: str) -> None:
+    file = pop3_program(
+        lab,
+        "import threading, time\n"
+        "def survive():\n"
+        "    while True:\n"
+        "        try: time.sleep(60)\n"
+        "        except BaseException: pass\n"
+        "thread = threading.Thread(target=time.sleep, args=(60,))\n"
+        "thread.start()\n"
+        "print('now', flush=True)\n" + waits,
+    )
+    command = (*PROTOCLIENTS, "record", str(file))
+    pipes: dict[str, Any] = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "now\n"
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGTERM
+    assert HIDDEN in err
+
+
+def test_a_program_that_forks_and_forks_can_be_ended() -> None:
+    Path("program.py").write_text(
+        "import os\n"
+        "print('now', flush=True)\n"
+        "while True:\n"
+        "    if not (child := os.fork()): os._exit(0)\n"
+        "    os.waitpid(child, 0)\n"
+    )
+    for _ in range(5):
+        command = (*PROTOCLIENTS, "record", "program.py")
+        pipes: dict[str, Any] = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+        with subprocess.Popen(command, text=True, **pipes) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "now\n"
+            process.terminate()
+            process.communicate(timeout=30)
+        assert process.returncode == -signal.SIGTERM
 
 
 def test_a_forked_child_that_is_killed_dies_as_a_child() -> None:

@@ -307,6 +307,15 @@ def test_smtp_after_a_no_to_a_chunk_there_is_no_last_and_no_doubt(
     assert "deliver" not in str(info.value)
 
 
+def test_smtp_a_421_to_one_of_many_chunks_is_what_is_told() -> None:
+    script = [*PIPELINED, OK * 2, HEAR, b"421 bye\r\n", SILENT]
+    with playing(script) as server:
+        client = SMTP(HOST, server.port, timeout=PATIENCE)
+        with pytest.raises(Refused, match="421"):
+            client.send("a@b", ["c@d"], io.BytesIO(b"x" * 78 + b"\r\n" * 100_000))
+        assert client.wire.closed
+
+
 def test_http_a_connection_that_was_closed_stays_closed() -> None:
     last = head(b"Connection: close", b"Content-Length: 0")
     with playing([HEAR_HEAD, last]) as server:

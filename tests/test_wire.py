@@ -406,6 +406,31 @@ def test_a_file_that_takes_a_little_at_a_time_gets_all() -> None:
     assert sink.taken == b"0123456789.\r\n"
 
 
+def test_a_raw_file_that_is_full_loses_nothing_unseen() -> None:
+    sink: Any = Sipping()
+    with (
+        hearing(b"0123456789.\r\n.\r\n", [1000]) as wire,
+        mock.patch.object(Sipping, "write", lambda self, octets: None),
+        pytest.raises(BlockingIOError, match="takes no more"),
+    ):
+        wire.deliver(wire.block(), sink)
+
+
+@pytest.mark.parametrize("answer", [0, None, True])
+def test_whatever_else_a_sink_answers_it_had_its_octets(answer: Any) -> None:
+    class Sink:
+        taken = b""
+
+        def write(self, octets: Any) -> Any:
+            self.taken += bytes(octets)
+            return answer
+
+    sink: Any = Sink()
+    with hearing(b"0123456789.\r\n.\r\n", [1000]) as wire:
+        assert wire.deliver(wire.block(), sink) == 13
+    assert sink.taken == b"0123456789.\r\n"
+
+
 def test_a_file_that_has_nothing_yet_is_no_file_that_has_ended() -> None:
     class Pipe(io.RawIOBase):
         def read(self, size: int = -1) -> None:

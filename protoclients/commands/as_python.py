@@ -12,7 +12,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 from protoclients import recorder
 
@@ -95,10 +95,11 @@ def set_first_place(path: str) -> None:
         sys.path[0] = path
 
 
-def ended(task: Callable[[], None]) -> int:
-    """Run the program to its end, threads included, and return its exit status."""
+def ended(task: Callable[[], None], before_the_end: Callable[[], None]) -> int:
+    """Run the program to its end, threads included, and return its exit status. Should a
+    signal end it, `before_the_end` is called."""
     try:
-        with pythons_own_signals():
+        with pythons_own_signals(before_the_end):
             try:
                 task()
             finally:
@@ -178,13 +179,16 @@ def in_children(signals: Iterable[int], change: Callable[[], None]) -> None:
 
 
 @contextlib.contextmanager
-def pythons_own_signals() -> Iterator[None]:
-    """Signals do what they do in any Python program: Ctrl-C is a KeyboardInterrupt. But
-    one that would end it at once ends it as `sys.exit` does, so that there is something to
-    be shown; a forked child it ends at once."""
+def pythons_own_signals(before_the_end: Callable[[], None]) -> Iterator[None]:
+    """Signals do what they do in any Python program: Ctrl-C is a KeyboardInterrupt, and
+    SIGTERM or a closed terminal end it at once, if not without a last act."""
 
-    def end(number: int, frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
+    def end(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        try:
+            before_the_end()
+        finally:
+            os.kill(os.getpid(), number)
 
     def default_in_child() -> None:
         for number in ENDS:

@@ -86,11 +86,20 @@ def run(options: argparse.Namespace) -> int:
     task = understood(options.program)
     live = Live(look(options, sys.stderr), options.protocol) if options.follow else None
     forks = Forks(live.hear if live else None)
+
+    def finish() -> None:
+        forks.gather(recording.calls)
+        tell_all(recording, options, live)
+
     with record(threads=True, on_call=forks.hear) as recording:
-        status = ended(task)
-    if forks.is_child:
-        return status
-    forks.gather(recording.calls)
+        status = ended(task, finish)
+    if not forks.is_child:
+        finish()
+    return status
+
+
+def tell_all(recording: Recording, options: argparse.Namespace, live: Live | None) -> None:
+    """Show what was said, if it was not shown before, and save it."""
     was_said = live.end() if live else show(recording, options)
     if not was_said:
         failed = next((call for call in recording.calls if call.error), None)
@@ -98,7 +107,6 @@ def run(options: argparse.Namespace) -> int:
         tell(f"the program said nothing on the network{why}")
     if options.output:
         save(recording, options)
-    return status
 
 
 def tell(text: str) -> None:
@@ -112,7 +120,7 @@ def show(recording: Recording, options: argparse.Namespace) -> bool:
     from protoclients.views import terminal
 
     talks = conversations(recording.calls, options.protocol)
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # closed, or in the middle
         sys.stdout.flush()
         sys.stderr.write(terminal.text(talks, look(options, sys.stderr)))
         sys.stderr.flush()

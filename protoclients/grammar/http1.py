@@ -90,28 +90,30 @@ SCHEME = rb"(?:(?:Basic|Bearer|Digest|NTLM|Negotiate|Token)[ \t]+)?"  # is shown
 # Names of what is secret: "new_password", "X-Vault-Token", "user[pwd]". Their length has a
 # limit, so that no name is looked through again and again.
 NAME = rb"[\w.%\[\]-]{0,40}"
-DELICATE = rb"(?:pass|pwd|secret|token|signature|credential|(?:api|access|auth)[_-]?key)"
+DELICATE = (
+    rb"(?:(?<!by)(?<!com)pass(?:w|code|phrase|_|[0-9]|\b(?!-))|pwd|secret|token(?!s)"
+    rb"|signature|credential|(?:api|access|auth)[_-]?key)"
+)
 NAMED = rb"(?:" + NAME + DELICATE + NAME + rb"|key)=([^&#\s]+)"
 SECRETS = [
     re.compile(rb"(?im)^(?:Proxy-)?Authorization" + VALUE % SCHEME),
     re.compile(rb"(?im)^(?:Cookie|" + NAME + DELICATE + NAME + rb")" + VALUE % b""),
     re.compile(rb"(?im)^Set-Cookie[ \t]*:[ \t]*(?:[^=;\r\n]*=)?([^;\r\n]*)"),
-    re.compile(rb"://[^/?#\s:@]*:([^/?#\s]*)@"),  # user:password@ in a URL,
-    re.compile(rb"(?i)%3A%2F%2F[^/?#\s:@&%]*%3A([^/?#\s&]*?)%40"),  # also as an argument
+    re.compile(rb"://[^/?#\s:@]*:([^/?#\s]*)@"),  # user:password@ in a URL, and in one
+    re.compile(rb"(?i)%3A%2F%2F[^/?#\s:@&%]*%3A([^/?#\s&]{0,200}?)%40"),  # inside a URL
     re.compile(rb"(?i)[?&]" + NAMED),
 ]
 # In bodies, by a word of their Content-Type
 BODY_SECRETS = {
     "urlencoded": [re.compile(rb"(?i)(?:^|&)" + NAMED)],
     "json": [
-        re.compile(
-            rb'(?i)"' + NAME + DELICATE + NAME + rb'"\s*:\s*"((?:[^"\\]|\\.)*+)', re.DOTALL
-        )
+        re.compile(rb'(?is)"(?:' + NAME + DELICATE + NAME + rb'|key)"\s*:\s*' + value)
+        for value in (rb'"((?:[^"\\]|\\.)*+)', rb"(-?[0-9][0-9.]*)")
     ],
     "multipart": [
         re.compile(
             rb'(?i)\bname="?' + NAME + DELICATE + NAME
-            + rb'"?[^\r\n]*+\r\n(?:[^\r\n]++\r\n)*+\r\n([^\r\n]+)'
+            + rb'"?[^\r\n]{0,200}+\r\n(?:[^\r\n]{1,500}+\r\n){0,5}+\r\n([^\r\n]+)'
         )
     ],
 }  # fmt: skip

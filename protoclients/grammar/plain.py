@@ -8,13 +8,14 @@ import re
 from . import ALL, NOTHING, REST, Next, Row, Said, hidden
 from .http1 import SECRETS as FIELDS_AND_URLS
 
-MECHANISM = rb"PLAIN|LOGIN|[A-Z]+-|GSS|XOAUTH|OAUTH|EXTERNAL|ANONYMOUS|NTLM|KERBEROS"
+MECHANISM = rb"(?:PLAIN|LOGIN|EXTERNAL|ANONYMOUS|GSSAPI|NTLM|XOAUTH2|OAUTHBEARER|CRAM-MD5"
+MECHANISM += rb"|DIGEST-MD5|SCRAM-SHA-[0-9]+(?:-PLUS)?)"
 SECRETS = [
     re.compile(rb"(?im)^[^\S\n]*+PASS\s+([^\r\n]+)"),
     re.compile(rb"(?im)^(?:\S+ +)?LOGIN +(?:\"[^\"\r\n]*\"|\S+) +([^\r\n]+)"),  # IMAP
     re.compile(rb"(?im)^(?:\S+ +)?(?:AUTH|AUTHENTICATE) +\S+ +([^\r\n]+)"),
     # Redis: a command in one line, or as an array of strings
-    re.compile(rb"(?im)^AUTH +(?!(?:" + MECHANISM + rb"))(\S+)\r?$"),
+    re.compile(rb"(?im)^AUTH +(?!" + MECHANISM + rb"\r?$)(\S+)\r?$"),
     re.compile(rb"(?is)\$4\r\nAUTH\r\n(.+)"),
     *FIELDS_AND_URLS,
 ]

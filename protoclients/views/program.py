@@ -88,7 +88,7 @@ def source_line(frame: Frame, secrets: Iterable[str] = (), *, quotes: bool = Tru
 
 def without(secrets: Iterable[str], text: str) -> str:
     """A text, with a mark in the place of each secret."""
-    for secret in secrets:
+    for secret in sorted(secrets, key=len, reverse=True):  # one may begin another
         text = text.replace(secret, HIDDEN)
     return text
 
