@@ -52,6 +52,7 @@ TARGET = re.compile(r"[!-~]+")
 # Of ASCII only: the Kelvin sign is no k.
 LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
+# What a caller may say of a body that is not there.
 NO_BODY = (("Content-Length", "0"),)
 CHUNKED = -1  # in the place of a length
 # A server says much the same head again and again, so some that were taken apart are

@@ -38,7 +38,7 @@ WINDOWS = os.name == "nt"
 # Linux alone has it. See `_wait`.
 QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)
 
-# Of an IPv6 address too; getaddrinfo knows the rest, and URLs go to the command line.
+# A name or an address, IPv6 without brackets, and no URL; getaddrinfo knows the rest.
 HOST = re.compile(r"[^\s\0/:\[\]]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[^\s\0/]+)?")
 
 TLS: TypeAlias = "bool | ssl.SSLContext"

@@ -68,9 +68,9 @@ class SMTP:
         # While a mail is on its way: how many octets come after its end, in the piece with
         # the end; None before that piece.
         self._behind_end: int | None = 0
-        self._said = 0  # chunks of it
-        self._last = b""  # one of them
-        self._refusal: Refused | None = None  # of one
+        self._said = 0  # chunks of it, without
+        self._last = b""  # the last, which goes by itself
+        self._refusal: Refused | None = None  # the first no to one of them
         with self.wire.hanging_up():
             self.greeting = expect(self._reply(), "2xx")
 

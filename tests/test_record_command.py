@@ -193,16 +193,18 @@ def test_what_was_said_until_it_was_killed_is_shown_and_saved(
     assert HIDDEN in ours("show", "talk.json").stdout
 
 
-@pytest.mark.parametrize("waits", ["thread.join()", "time.sleep(60)", "survive()"])
+@pytest.mark.parametrize(
+    "waits", ["thread.join()", "threading.Event().wait()", "survive()"]
+)
 def test_what_a_program_does_is_no_obstacle_to_its_end(lab: Lab, waits: str) -> None:
     file = pop3_program(
         lab,
-        "import threading, time\n"
+        "import threading\n"
         "def survive():\n"
         "    while True:\n"
-        "        try: time.sleep(60)\n"
+        "        try: threading.Event().wait()\n"
         "        except BaseException: pass\n"
-        "thread = threading.Thread(target=time.sleep, args=(60,))\n"
+        "thread = threading.Thread(target=threading.Event().wait)\n"
         "thread.start()\n"
         "print('now', flush=True)\n" + waits,
     )

@@ -90,11 +90,8 @@ REPLIES: Table = {
     "QUIT 221": ("goodbye; the server closes the connection", "959 4.2.2"),
     "125": ("the data connection is open, and the data flow", "959 4.2.2"),
     "150": ("the data connection will be opened, and the data flow", "959 4.2.2"),
-    "226": ("the data were whole: only this says so", "959 4.2.2"),
-    **{
-        f"{verb} 250": ("the data were whole: only this says so", "959 5.4")
-        for verb in DATA
-    },
+    "226": WHOLE,
+    **{f"{verb} 250": WHOLE for verb in DATA},
     "250": ("done", "959 4.2.2"),
     "421": ("the server has to close the connection", "959 4.2.2"),
     "425": ("the data connection could not be opened", "959 4.2.2"),

@@ -8,8 +8,10 @@ import re
 from . import ALL, NOTHING, REST, Next, Row, Said, hidden
 from .http1 import SECRETS as FIELDS_AND_URLS
 
-MECHANISM = rb"(?:PLAIN|LOGIN|EXTERNAL|ANONYMOUS|GSSAPI|NTLM|XOAUTH2|OAUTHBEARER|CRAM-MD5"
-MECHANISM += rb"|DIGEST-MD5|SCRAM-SHA-[0-9]+(?:-PLUS)?)"
+MECHANISM = (  # of SASL: what may follow AUTH and is no secret
+    rb"(?:PLAIN|LOGIN|EXTERNAL|ANONYMOUS|GSSAPI|NTLM|XOAUTH2|OAUTHBEARER"
+    rb"|CRAM-MD5|DIGEST-MD5|SCRAM-SHA-[0-9]+(?:-PLUS)?)"
+)
 SECRETS = [
     re.compile(rb"(?im)^[^\S\n]*+PASS\s+([^\r\n]+)"),
     re.compile(rb"(?im)^(?:\S+ +)?LOGIN +(?:\"[^\"\r\n]*\"|\S+) +([^\r\n]+)"),  # IMAP
